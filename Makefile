@@ -1,0 +1,79 @@
+# Everything here sets up what it needs in .venv. `make` alone tells what there is.
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.lock
+
+# A virtual environment whose Python has gone (after an upgrade, say) is made again.
+$(shell $(BIN)/python -c '' >/dev/null 2>&1 || rm -f $(VENV)/.locked)
+
+.PHONY: help
+help:  ## Tell what can be made
+	@echo 'mailtumble: mail in through Amazon SES, kept as events, forwarded at the pace SES allows'
+	@echo
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) \
+	  | awk -F ':.*  ## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'Start with make demo. Settings:'
+	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest of 3.11 to 3.13)'
+	@echo '  PYTEST_ARGS="-k pacing"  more for pytest, in make test and make test-all'
+	@echo '  AFTER_TEST=1             make test-all leaves out what make test runs'
+	@echo '  LOCK_ARGS=--upgrade      make lock takes newer versions of everything'
+
+.PHONY: demo
+demo: $(VENV)/.installed  ## Start AWS locally, push real mails through, show each one's story
+	@$(BIN)/mailtumble demo
+
+.PHONY: run
+run: $(VENV)/.installed  ## The same, staying up: SMTP in on 127.0.0.1:2525
+	@$(BIN)/mailtumble local
+
+.PHONY: test
+test: $(VENV)/.installed  ## Run every test that needs nothing but Python packages
+	@$(BIN)/pytest -q -m 'not external' $(PYTEST_ARGS)
+
+.PHONY: test-all
+test-all: $(VENV)/.installed  ## Run these and those that need Java, LocalStack, Terraform, databases
+	@$(BIN)/pytest -q $(if $(AFTER_TEST),-m external) $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.installed  ## Check style, types, the floors' borders, Terraform, the compose file
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/tidiness.py
+	tools/lint-terraform.sh
+	$(BIN)/pytest -q tests/unit/infra/test_localstack_compose.py
+
+.PHONY: bench
+bench: $(VENV)/.installed  ## Measure: run every script in benchmarks/
+	@for script in benchmarks/[a-z]*.py; do \
+	  test -e "$$script" || { echo 'There is no script in benchmarks/.' >&2; exit 1; }; \
+	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+.PHONY: lock
+lock: $(VENV)/.locked  ## Resolve dependencies anew: exact pins with hashes in requirements/dev.lock
+	tools/lock.sh $(BIN)/pip-compile $(LOCK) $(LOCK_ARGS)
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and what was built
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.locked: $(LOCK) tools/python.sh
+	@python=$$(PYTHON='$(PYTHON)' tools/python.sh) && \
+	  echo "Making $(VENV) with $$("$$python" --version) (about a minute) ..." && \
+	  "$$python" -m venv --clear $(VENV)
+	@$(BIN)/pip install -qq --no-input --disable-pip-version-check --require-hashes -r $(LOCK)
+	@touch $@
+
+# Without build isolation: the builder comes from the lock too.
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	@$(BIN)/pip install -qq --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,68 @@
+data "aws_caller_identity" "current" {}
+
+# Not encrypted with alias/aws/sns: SES can't publish to a topic under that key.
+# What SES publishes is encrypted in the queue behind it.
+resource "aws_sns_topic" "feedback" {
+  name = "${var.prefix}-${var.topic}"
+}
+
+data "aws_iam_policy_document" "feedback" {
+  statement {
+    sid       = "SesPublishesSendingEvents"
+    actions   = ["SNS:Publish"]
+    resources = [aws_sns_topic.feedback.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ses.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "AWS:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "feedback" {
+  arn    = aws_sns_topic.feedback.arn
+  policy = data.aws_iam_policy_document.feedback.json
+}
+
+resource "aws_sesv2_configuration_set" "this" {
+  configuration_set_name = var.configuration_set
+
+  delivery_options {
+    tls_policy = "OPTIONAL" # most mail servers take TLS; those that don't get mail too
+  }
+
+  reputation_options {
+    reputation_metrics_enabled = true
+  }
+}
+
+# SNS, not EventBridge: delivery to EventBridge is best effort, and these events
+# settle what became of a send. The v2 resource, since v1 has no DELIVERY_DELAY.
+resource "aws_sesv2_configuration_set_event_destination" "feedback" {
+  configuration_set_name = aws_sesv2_configuration_set.this.configuration_set_name
+  event_destination_name = var.topic
+
+  event_destination {
+    enabled = true
+    matching_event_types = [
+      "SEND",
+      "DELIVERY",
+      "DELIVERY_DELAY",
+      "BOUNCE",
+      "COMPLAINT",
+      "REJECT",
+    ]
+
+    sns_destination {
+      topic_arn = aws_sns_topic.feedback.arn
+    }
+  }
+
+  depends_on = [aws_sns_topic_policy.feedback] # SES tries to publish when it is set up
+}

@@ -1,0 +1,118 @@
+locals {
+  queues = { for queue in var.queues : queue.name => queue }
+
+  topic_arns = merge(var.feedback_topic_arns, { (var.topic) = aws_sns_topic.inbound.arn })
+
+  subscriptions = {
+    for pair in flatten([
+      for queue in var.queues : [for topic in queue.topics : { queue = queue, topic = topic }]
+    ]) : "${pair.topic}-${pair.queue.name}" => pair
+  }
+
+  redrives = { for name, queue in local.queues : name => queue.redrive if queue.redrive != null }
+}
+
+# Not encrypted with alias/aws/sns: SES can't publish to a topic under that key.
+# What SES publishes is encrypted in the queue behind it.
+resource "aws_sns_topic" "inbound" {
+  name = "${var.prefix}-${var.topic}"
+}
+
+data "aws_iam_policy_document" "inbound" {
+  statement {
+    sid       = "SesAnnouncesReceivedMail"
+    actions   = ["SNS:Publish"]
+    resources = [aws_sns_topic.inbound.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ses.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "AWS:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "AWS:SourceArn"
+      values   = [local.rule_arn]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "inbound" {
+  arn    = aws_sns_topic.inbound.arn
+  policy = data.aws_iam_policy_document.inbound.json
+}
+
+resource "aws_sqs_queue" "this" {
+  for_each = local.queues
+
+  name                       = "${var.prefix}-${each.key}"
+  visibility_timeout_seconds = each.value.visibility_seconds
+  message_retention_seconds  = each.value.retention_seconds
+  receive_wait_time_seconds  = 20 # long polling, the longest there is
+  sqs_managed_sse_enabled    = true
+}
+
+resource "aws_sqs_queue_redrive_policy" "this" {
+  for_each = local.redrives
+
+  queue_url = aws_sqs_queue.this[each.key].id
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.this[each.value.queue].arn
+    maxReceiveCount     = each.value.receives_max
+  })
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "this" {
+  for_each = local.redrives
+
+  queue_url = aws_sqs_queue.this[each.value.queue].id
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [aws_sqs_queue.this[each.key].arn]
+  })
+}
+
+data "aws_iam_policy_document" "queue" {
+  for_each = { for name, queue in local.queues : name => queue if length(queue.topics) > 0 }
+
+  statement {
+    sid       = "TopicsDeliver"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.this[each.key].arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["sns.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [for topic in each.value.topics : local.topic_arns[topic]]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "this" {
+  for_each = data.aws_iam_policy_document.queue
+
+  queue_url = aws_sqs_queue.this[each.key].id
+  policy    = each.value.json
+}
+
+resource "aws_sns_topic_subscription" "this" {
+  for_each = local.subscriptions
+
+  topic_arn            = local.topic_arns[each.value.topic]
+  protocol             = "sqs"
+  endpoint             = aws_sqs_queue.this[each.value.queue.name].arn
+  raw_message_delivery = each.value.queue.raw_delivery # off: intake verifies SNS's signature
+
+  depends_on = [aws_sqs_queue_policy.this]
+}

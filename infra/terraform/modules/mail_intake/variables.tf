@@ -1,0 +1,76 @@
+variable "prefix" {
+  description = "What the names of bucket, topic and queues begin with: <prefix>-<name>."
+  type        = string
+}
+
+variable "bucket" {
+  description = "Short name of the bucket that SES stores received mail in."
+  type        = string
+  default     = "mail"
+}
+
+variable "topic" {
+  description = "Short name of the topic that SES announces received mail on."
+  type        = string
+  default     = "inbound"
+}
+
+variable "queues" {
+  description = "The queues of definition.json."
+  type = list(object({
+    name               = string
+    topics             = list(string)
+    raw_delivery       = bool
+    visibility_seconds = number
+    retention_seconds  = number
+    redrive            = optional(object({ queue = string, receives_max = number }))
+  }))
+}
+
+variable "feedback_topic_arns" {
+  description = "ARNs of topics made elsewhere that queues are subscribed to, by short name."
+  type        = map(string)
+  default     = {}
+}
+
+variable "rule_set" {
+  description = "Name of the receipt rule set. SES's names take no prefix."
+  type        = string
+}
+
+variable "object_prefix" {
+  description = "What the keys of received mail begin with."
+  type        = string
+
+  validation {
+    condition     = endswith(var.object_prefix, "/")
+    error_message = "The prefix is a folder: it ends with a slash."
+  }
+}
+
+variable "recipients" {
+  description = "Domains and addresses that mail is received for: 1 to 100 (SES's limit for a rule)."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.recipients) >= 1 && length(var.recipients) <= 100
+    error_message = "A receipt rule takes 1 to 100 recipients; none would mean every verified domain."
+  }
+}
+
+variable "activate_rule_set" {
+  description = "Whether to make the rule set the region's active one. There is one in an account and region: this takes the place of another."
+  type        = bool
+  default     = false
+}
+
+variable "mail_retention_days" {
+  description = "Days that received mail is kept. It is read again at every retry and replay that forwards."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.mail_retention_days >= 15
+    error_message = "Redelivered inputs are recognised for 15 days: keep their mail as long."
+  }
+}

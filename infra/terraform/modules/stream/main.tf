@@ -1,0 +1,18 @@
+resource "aws_kinesis_stream" "events" {
+  name             = "${var.prefix}-${var.stream.name}"
+  retention_period = var.stream.retention_hours
+  shard_count      = var.shards
+  encryption_type  = "KMS"
+  kms_key_id       = "alias/aws/kinesis"
+
+  # One shard that falls behind holds up its subjects alone: look at each.
+  shard_level_metrics = var.shard_metrics
+
+  stream_mode_details {
+    stream_mode = var.shards == null ? "ON_DEMAND" : "PROVISIONED"
+  }
+
+  lifecycle {
+    prevent_destroy = true # the log is the truth; everything else is made from it
+  }
+}

@@ -1,0 +1,266 @@
+"""SES's notifications into events. Pure: text in, facts or a clear complaint out.
+
+Shapes: SES developer guide, "Contents of notifications for Amazon SES email receiving" and
+"Examples of event data that Amazon SES publishes to Amazon SNS". Unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from mailtumble.sender.transmission import TAG_ATTEMPT, TAG_MAIL, TAG_TARGET
+from mailtumble.worker.application import Fact
+from schemas.errors import BadInput
+from schemas.events import (
+    BounceReceived,
+    ComplaintReceived,
+    DeliveryConfirmed,
+    DeliveryDelayed,
+    Event,
+    MailReceived,
+    SendAccepted,
+    SendRejected,
+)
+from schemas.ids import derive, mail_id, mail_subject
+from schemas.values import SECOND_US, Observer, Verdicts
+
+SOURCE: Final = "intake"
+RECIPIENTS_MAX: Final = 100
+"""Of one mail, by SMTP's minimum (RFC 5321 4.5.3.1.8) and SES's receipt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A mail that SES took in, for each recipient that matched a receipt rule."""
+
+    ses_message_id: str
+    envelope_sender: str
+    recipients: tuple[str, ...]
+    subject_line: str
+    received_at: int
+    bucket: str
+    object_key: str
+    verdicts: Verdicts
+
+    def facts(self, size_bytes: int, notification_key: str) -> tuple[Fact, ...]:
+        """One ``MailReceived`` a recipient, each about a mail of its own."""
+        return tuple(self._fact(each, size_bytes, notification_key) for each in self.recipients)
+
+    def _fact(self, recipient: str, size_bytes: int, notification_key: str) -> Fact:
+        event = MailReceived(
+            ses_message_id=self.ses_message_id,
+            recipient=recipient,
+            envelope_sender=self.envelope_sender,
+            subject_line=self.subject_line,
+            size_bytes=size_bytes,
+            bucket=self.bucket,
+            object_key=self.object_key,
+            notification_key=notification_key,
+            received_at=self.received_at,
+            verdicts=self.verdicts,
+        )
+        subject = mail_subject(mail_id(self.ses_message_id, recipient))
+        name = derive("received", self.ses_message_id, recipient.lower())
+        return Fact(name, subject, self.ses_message_id, SOURCE, (event,))
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What SES tells of a mail that we sent."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A notification that asks for nothing (an opened mail, a click)."""
+
+    kind: str
+
+
+def parse(body: str) -> Arrival | Feedback | Nothing:
+    """Read the body of an SQS message.
+
+    Raises:
+        BadInput: it is no notification of SES's, or lacks what is needed; the text says what.
+    """
+    message = _json(body, "the message")
+    if message.get("Type") == "Notification" and isinstance(message.get("Message"), str):
+        message = _json(message["Message"], "the SNS message text")
+    kind = message.get("eventType") or message.get("notificationType")
+    try:
+        if kind == "Received":
+            return _arrival(message)
+        if kind in _FEEDBACK:
+            return _feedback(str(kind), message)
+        if kind in _IGNORED:
+            return Nothing(str(kind))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        text = f"a {kind} notification that can't be read: {type(error).__name__} {error}"
+        raise BadInput(text) from error
+    text = f"not a notification of SES's: its type is {kind!r}"
+    raise BadInput(text)
+
+
+def _json(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        message = f"{what} is not JSON: {error}"
+        raise BadInput(message) from error
+    if not isinstance(value, dict):
+        message = f"{what} is JSON, but no object"
+        raise BadInput(message)
+    return value
+
+
+def _arrival(message: Mapping[str, Any]) -> Arrival:
+    mail, receipt = message["mail"], message["receipt"]
+    action = receipt["action"]
+    if action.get("type") != "S3":
+        text = f"the receipt rule's action is {action.get('type')}; only S3 keeps a mail's bytes"
+        raise BadInput(text)
+    recipients = tuple(dict.fromkeys(_text(each) for each in receipt["recipients"]))
+    if not recipients:
+        text = "a Received notification without recipients"
+        raise BadInput(text)
+    verdicts = {
+        name: str((receipt.get(f"{name}Verdict") or {}).get("status", ""))
+        for name in ("spam", "virus", "spf", "dkim", "dmarc")
+    }
+    return Arrival(
+        ses_message_id=_text(mail["messageId"]),
+        envelope_sender=_text(mail.get("source") or ""),
+        recipients=recipients,
+        subject_line=str((mail.get("commonHeaders") or {}).get("subject") or ""),
+        received_at=_moment(receipt.get("timestamp") or mail["timestamp"]),
+        bucket=_text(action["bucketName"]),
+        object_key=_text(action["objectKey"]),
+        verdicts=Verdicts(**verdicts),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"expected text, found {type(value).__name__}"
+        raise TypeError(message)
+    return value
+
+
+def _moment(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        message = f"{text} has no time zone"
+        raise ValueError(message)
+    return round(moment.timestamp() * 1000) * (SECOND_US // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """Which attempt a feedback is about, by the tags of the call, and its SES message id."""
+
+    mail_id: str
+    target: int
+    attempt_id: str
+    provider_message_id: str
+
+
+def _feedback(kind: str, message: Mapping[str, Any]) -> Feedback:
+    mail = message["mail"]
+    tags = mail.get("tags") or {}
+    try:
+        about = _About(
+            tags[TAG_MAIL][0], int(tags[TAG_TARGET][0]), tags[TAG_ATTEMPT][0], mail["messageId"]
+        )
+    except KeyError as error:
+        text = f"a {kind} notification of a mail that was not sent by mailtumble: no {error}"
+        raise BadInput(text) from error
+    field, build = _FEEDBACK[kind]
+    detail = message.get(field) or {}
+    happened_at = _moment(detail.get("timestamp") or mail["timestamp"])
+    event = build(about, detail, happened_at)
+    marker = detail.get("feedbackId") or str(happened_at)
+    name = derive("feedback", kind, about.attempt_id, about.provider_message_id, marker)
+    fact = Fact(name, mail_subject(about.mail_id), about.provider_message_id, SOURCE, (event,))
+    return Feedback(fact)
+
+
+def _sent(about: _About, detail: Mapping[str, Any], at: int) -> Event:  # noqa: ARG001
+    return SendAccepted(
+        target=about.target,
+        attempt_id=about.attempt_id,
+        provider_message_id=about.provider_message_id,
+        called_at=at,
+        observed_by=Observer.PROVIDER,
+    )
+
+
+def _delivered(about: _About, detail: Mapping[str, Any], at: int) -> Event:
+    return DeliveryConfirmed(
+        target=about.target,
+        attempt_id=about.attempt_id,
+        provider_message_id=about.provider_message_id,
+        happened_at=at,
+        smtp_response=str(detail.get("smtpResponse", "")),
+    )
+
+
+def _delayed(about: _About, detail: Mapping[str, Any], at: int) -> Event:
+    return DeliveryDelayed(
+        target=about.target,
+        attempt_id=about.attempt_id,
+        provider_message_id=about.provider_message_id,
+        happened_at=at,
+        delay_type=str(detail.get("delayType", "")),
+    )
+
+
+def _bounced(about: _About, detail: Mapping[str, Any], at: int) -> Event:
+    recipients: Sequence[Mapping[str, Any]] = detail.get("bouncedRecipients") or [{}]
+    return BounceReceived(
+        target=about.target,
+        attempt_id=about.attempt_id,
+        provider_message_id=about.provider_message_id,
+        happened_at=at,
+        bounce_type=str(detail["bounceType"]),
+        bounce_subtype=str(detail.get("bounceSubType", "")),
+        diagnostic=str(recipients[0].get("diagnosticCode", "")),
+    )
+
+
+def _complained(about: _About, detail: Mapping[str, Any], at: int) -> Event:
+    return ComplaintReceived(
+        target=about.target,
+        attempt_id=about.attempt_id,
+        provider_message_id=about.provider_message_id,
+        happened_at=at,
+        complaint_type=str(detail.get("complaintFeedbackType", "")),
+    )
+
+
+def _rejected(about: _About, detail: Mapping[str, Any], at: int) -> Event:
+    return SendRejected(
+        target=about.target,
+        attempt_id=about.attempt_id,
+        provider_message_id=about.provider_message_id,
+        happened_at=at,
+        reason=str(detail.get("reason", "")),
+    )
+
+
+_Build = Callable[[_About, Mapping[str, Any], int], Event]
+_FEEDBACK: Final[dict[object, tuple[str, _Build]]] = {
+    "Send": ("send", _sent),
+    "Delivery": ("delivery", _delivered),
+    "DeliveryDelay": ("deliveryDelay", _delayed),
+    "Bounce": ("bounce", _bounced),
+    "Complaint": ("complaint", _complained),
+    "Reject": ("reject", _rejected),
+}
+"""eventType -> the field with the detail, and what makes an event of it."""
+
+_IGNORED: Final = frozenset({"Open", "Click", "Subscription", "Rendering Failure"})

@@ -1,0 +1,105 @@
+"""Takes messages off the queue: append first, delete after, and quarantine what can't be read."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from mailtumble.intake.notification import SOURCE, Arrival, Feedback, parse
+from mailtumble.ports.stream import EventStream
+from mailtumble.ports.world import Clock, MessageQueue, ObjectMissing, ObjectStore, QueueMessage
+from mailtumble.worker.application import Fact
+from mailtumble.worker.shard import outgoing
+from schemas.errors import BadInput
+from schemas.events import RecordQuarantined
+from schemas.ids import derive
+
+T = TypeVar("T")
+R = TypeVar("R")
+SideBySide = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""``map``, or one that does the calls on several threads."""
+
+NOTIFICATIONS: Final = "notifications"
+QUARANTINE: Final = "quarantine/intake"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IntakePorts:
+    """What intake works with; ``bucket`` is where notifications and quarantined bytes go."""
+
+    queue: MessageQueue
+    stream: EventStream
+    objects: ObjectStore
+    bucket: str
+    clock: Clock
+    side_by_side: SideBySide = map
+
+
+class Intake:
+    """One round after the other; several may run side by side, in one process or in many."""
+
+    def __init__(self, ports: IntakePorts) -> None:
+        """Work with these ports."""
+        self._ports = ports
+
+    def step(self, wait_s: int) -> int:
+        """Take up to 10 messages to the stream; how many there were.
+
+        A message is deleted only after everything it says stands on the stream. While that
+        fails, RetryableError reaches the host, which receives nothing more for a while.
+        """
+        messages = self._ports.queue.receive(wait_s)
+        if not messages:
+            return 0
+        facts: list[Fact] = []
+        for some in self._ports.side_by_side(self._facts, messages):
+            facts.extend(some)
+        if facts:
+            now = self._ports.clock.now()
+            self._ports.stream.append([outgoing(fact, now) for fact in facts])
+        self._ports.queue.delete(messages)
+        return len(messages)
+
+    def _facts(self, message: QueueMessage) -> Sequence[Fact]:
+        try:
+            parsed = parse(message.body)
+            if isinstance(parsed, Arrival):
+                return self._arrival(message, parsed)
+        except BadInput as error:
+            return (self._quarantined(message, str(error)),)
+        return (parsed.fact,) if isinstance(parsed, Feedback) else ()
+
+    def _arrival(self, message: QueueMessage, arrival: Arrival) -> Sequence[Fact]:
+        """Make sure that the mail's bytes are there, and keep the notification beside them."""
+        objects = self._ports.objects
+        try:
+            size_bytes = objects.size(arrival.bucket, arrival.object_key)
+        except ObjectMissing as error:
+            text = f"the mail {arrival.object_key} is not in the bucket {arrival.bucket}"
+            raise BadInput(text) from error
+        key = f"{NOTIFICATIONS}/{arrival.ses_message_id}.json"
+        objects.put(self._ports.bucket, key, message.body.encode())
+        return arrival.facts(size_bytes, key)
+
+    def _quarantined(self, message: QueueMessage, reason: str) -> Fact:
+        data = message.body.encode(errors="surrogatepass")
+        digest = hashlib.blake2b(data, digest_size=20).hexdigest()
+        key = f"{QUARANTINE}/{digest}"
+        self._ports.objects.put(self._ports.bucket, key, data)
+        logger.warning("quarantined the queue's message %s: %s", message.id, reason)
+        name = derive("quarantine", SOURCE, message.id, digest)
+        event = RecordQuarantined(
+            application=SOURCE,
+            shard_id="",
+            sequence_number=message.id,
+            partition_key="",
+            reason=reason,
+            bucket=self._ports.bucket,
+            object_key=key,
+        )
+        return Fact(name, f"quarantine:{name}", message.id, SOURCE, (event,))

@@ -1,0 +1,147 @@
+"""Clock, bytes of mails, look-ups, queues, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.errors import MailtumbleError
+from schemas.values import DeferReason
+
+
+class Clock(Protocol):
+    """Wall clock time and waiting."""
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on this thread."""
+
+
+class ObjectStore(Protocol):
+    """S3, as far as mailtumble uses it: raw mails, notifications, quarantined bytes."""
+
+    def get(self, bucket: str, key: str) -> bytes:
+        """The object's bytes. Raises ObjectMissing."""
+
+    def put(self, bucket: str, key: str, data: bytes) -> None:
+        """Write the object whole."""
+
+    def size(self, bucket: str, key: str) -> int:
+        """Its length in bytes, without reading it. Raises ObjectMissing."""
+
+
+class ObjectMissing(MailtumbleError):  # noqa: N818 - an answer
+    """S3 has no such object."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message taken from a queue; it comes again unless deleted by its ``receipt``."""
+
+    id: str
+    body: str
+    receipt: str
+    receive_count: int
+
+
+class MessageQueue(Protocol):
+    """SQS, as far as mailtumble uses it."""
+
+    def receive(self, wait_s: int) -> Sequence[QueueMessage]:
+        """Up to 10 messages, waiting up to ``wait_s`` (20 at most) for the first."""
+
+    def delete(self, messages: Sequence[QueueMessage]) -> None:
+        """Remove messages, 10 a call."""
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """Add messages, 10 a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMail:
+    """One mail to one recipient, and the tags by which SES's events are told apart."""
+
+    raw: bytes
+    sender: str
+    recipient: str
+    tags: Mapping[str, str]
+
+
+class SendRefused(MailtumbleError):  # noqa: N818 - an answer
+    """The provider said no, surely nothing was sent, and it may be tried again."""
+
+    def __init__(self, reason: DeferReason, detail: str) -> None:
+        """Keep the reason as a value and what the provider said."""
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class SendImpossible(MailtumbleError):  # noqa: N818 - an answer
+    """The provider refuses this very message for good."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Keep the provider's code and what it said."""
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class OutcomeUnknown(MailtumbleError):  # noqa: N818 - an answer
+    """No reply came: the provider may or may not have sent the mail."""
+
+
+class Transport(Protocol):
+    """The way out: SES v2 by default."""
+
+    def send(self, mail: OutgoingMail) -> str:
+        """Make one call, without any retry of its own; the provider's message id.
+
+        Raises:
+            SendRefused: nothing was sent; the reason says what to do next.
+            SendImpossible: nothing was sent, and never will be.
+            OutcomeUnknown: the reply was lost or timed out.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What GetAccount says: recipients per second and per rolling 24 h (-1: no limit)."""
+
+    max_send_rate: float
+    max_24h: int
+    sent_24h: int
+    sending_enabled: bool
+
+
+class Account(Protocol):
+    """The provider's account: one poller a fleet may ask it once a second."""
+
+    def quota(self) -> Quota:
+        """The limits in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasEntry:
+    """What the repository knows of a name."""
+
+    alias: str
+    version: int
+    tenant: str
+    targets: tuple[str, ...]
+
+
+class AliasRepository(Protocol):
+    """Where aliases are looked up: DynamoDB by default."""
+
+    def find(self, names: Sequence[str]) -> Mapping[str, AliasEntry]:
+        """The entries that exist, by name, in one batch; names without one are left out.
+
+        Answers or fails within the look-up's total time-out (1 s by default).
+
+        Raises:
+            RetryableError: the repository is unavailable; this says nothing about the names.
+        """

@@ -1,0 +1,1 @@
+"""The sender: its queue, its claims, its instants, and the call to SES (:mod:`.transmission`)."""

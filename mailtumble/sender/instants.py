@@ -1,0 +1,102 @@
+"""Reserved instants: whoever holds one may make one call at it. Shared by the fleet in DynamoDB.
+
+A slice (one second of one account in one region) is created by whoever gets there first, with
+its rate and its number of instants; senders take n of them with one atomic update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mailtumble.ports.store import AtLeast, Condition, ConditionFailed, Item, ItemStore, Put, Update
+from mailtumble.worker.horizon import number
+from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
+from schemas.values import HOUR_US, SECOND_US
+
+LEAD_US: Final = 30_000
+"""An instant nearer than this can't be reached: the claim and SendStarted come first."""
+
+KEPT_US: Final = HOUR_US
+
+
+class Instants:
+    """Takes instants for one account, at the rate that ``rate_milli`` says when a slice begins."""
+
+    def __init__(self, store: ItemStore, account: str, rate_milli: Callable[[], int]) -> None:
+        """``rate_milli``: thousandths of a recipient per second; 0 while the quota is unknown."""
+        self._store = store
+        self._account = account
+        self._rate_milli = rate_milli
+        self._empty_until = -1
+
+    def take(self, wanted: int, now: int) -> list[int]:
+        """Up to ``wanted`` instants (microseconds UTC), none of them past, two seconds ahead at most."""
+        taken: list[int] = []
+        earliest = now + LEAD_US
+        first = slice_number(earliest)
+        for index in range(max(first, self._empty_until + 1), first + AHEAD_SLICES):
+            if len(taken) >= wanted:
+                break
+            taken.extend(self._take_from(index, wanted - len(taken), earliest))
+        return taken
+
+    def _take_from(self, index: int, wanted: int, earliest: int) -> list[int]:
+        found: list[int] = []
+        burn = 0
+        while len(found) < wanted:
+            got = self._reserve(index, burn + wanted - len(found))
+            if got is None:
+                return found
+            part, used, count = got
+            instants = [part.instant_at(each) for each in range(used, used + count)]
+            found.extend(at for at in instants if at >= earliest)
+            burn = max(0, part.passed(earliest) - used - count)
+        return found
+
+    def _reserve(self, index: int, wanted: int) -> tuple[Slice, int, int] | None:
+        """Take up to ``wanted`` of a slice: the slice, how many were gone before, how many I got."""
+        for _ in range(3):
+            try:
+                item = self._subtract(index, wanted)
+            except ConditionFailed as error:
+                before = error.items[0]
+                if before is None:
+                    if not self._create(index):
+                        return None
+                    continue
+                left = number(before, "left")
+                if left <= 0:
+                    self._empty_until = max(self._empty_until, index)
+                    return None
+                wanted = min(wanted, left)
+                continue
+            part = Slice(index, number(item, "rate_milli"))
+            return part, part.size - number(item, "left") - wanted, wanted
+        return None
+
+    def _subtract(self, index: int, count: int) -> Item:
+        enough = Condition(exists=True, alternatives=((AtLeast("left", count),),))
+        key = self._key(index)
+        return self._store.write(Update("slices", key, add={"left": -count}, when=(enough,))) or {}
+
+    def _create(self, index: int) -> bool:
+        """Begin a slice at the rate of now; False while there is no rate."""
+        rate = self._rate_milli()
+        part = Slice(index, rate) if rate > 0 else None
+        if part is None:
+            return False
+        item = {
+            **self._key(index),
+            "rate_milli": rate,
+            "left": part.size,
+            "expires_at": (index * SECOND_US + KEPT_US) // SECOND_US,
+        }
+        try:
+            self._store.write(Put("slices", item, (Condition(exists=False),)))
+        except ConditionFailed:
+            pass
+        return True
+
+    def _key(self, index: int) -> dict[str, str | int]:
+        return {"account": self._account, "slice": index}

@@ -1,0 +1,119 @@
+"""What the account allows: asked once for the whole fleet, told on the stream when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailtumble.ports.store import Below, ConditionFailed, Item, ItemStore, Update, absent_or
+from mailtumble.ports.world import Account, Clock
+from mailtumble.sender.application import NAME
+from mailtumble.worker.application import Fact
+from mailtumble.worker.horizon import number
+from processors.sending.pacing import RATE_UNIT, target_rate_milli
+from schemas.events import QuotaObserved
+from schemas.ids import derive
+from schemas.values import SECOND_US
+
+ITEM: Final = {"name": "quota"}
+SUBJECT: Final = "fleet"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownQuota:
+    """The last answer of GetAccount that anybody in the fleet has got."""
+
+    max_send_rate_milli: int
+    max_24h: int
+    sent_24h: int
+    sending_enabled: bool
+    observed_at: int
+
+
+def known_quota(store: ItemStore) -> KnownQuota | None:
+    """What the fleet knows, or None before the first answer."""
+    item = store.get("fleet", ITEM)
+    if item is None or "observed_at" not in item:
+        return None
+    return _known(item)
+
+
+class QuotaWatch:
+    """Keeps a sender informed. One of the fleet asks SES (at most once a second is allowed)."""
+
+    def __init__(
+        self,
+        store: ItemStore,
+        account: Account,
+        clock: Clock,
+        *,
+        every_us: int = 5 * SECOND_US,
+        fraction: float = 0.9,
+    ) -> None:
+        """``fraction`` of MaxSendRate is what the sender aims at."""
+        self._store = store
+        self._account = account
+        self._clock = clock
+        self._every_us = every_us
+        self._fraction = fraction
+        self.known: KnownQuota | None = None
+
+    def rate_milli(self) -> int:
+        """The rate to begin a slice with, in thousandths a second; 0 while nothing is known."""
+        if self.known is None or not self.known.sending_enabled:
+            return 0
+        return target_rate_milli(self.known.max_send_rate_milli / RATE_UNIT, self._fraction)
+
+    def poll(self) -> Sequence[Fact]:
+        """Ask SES if it is time and nobody else does, else read what the fleet knows.
+
+        Returns what is to be appended: ``QuotaObserved``, when the limits have changed.
+        """
+        now = self._clock.now()
+        turn = Update(
+            "fleet",
+            ITEM,
+            set={"asked_at": now},
+            when=absent_or(Below("asked_at", now - self._every_us * 4 // 5)),
+        )
+        try:
+            before = self._store.write(turn) or {}
+        except ConditionFailed as error:
+            item = error.items[0]
+            if item is not None and "observed_at" in item:
+                self.known = _known(item)
+            return ()
+        quota = self._account.quota()
+        known = KnownQuota(
+            round(quota.max_send_rate * RATE_UNIT),
+            quota.max_24h,
+            quota.sent_24h,
+            quota.sending_enabled,
+            now,
+        )
+        fields = {name: getattr(known, name) for name in KnownQuota.__slots__}
+        self._store.write(Update("fleet", ITEM, set=fields))
+        self.known = known
+        same = (
+            before.get("max_send_rate_milli") == known.max_send_rate_milli
+            and before.get("max_24h") == known.max_24h
+        )
+        return () if same else (_observed(known),)
+
+
+def _observed(known: KnownQuota) -> Fact:
+    rate = known.max_send_rate_milli / RATE_UNIT
+    event = QuotaObserved(max_send_rate=rate, max_24h=known.max_24h)
+    name = derive("quota", str(rate), str(known.max_24h), str(known.observed_at))
+    return Fact(name, SUBJECT, "GetAccount", NAME, (event,))
+
+
+def _known(item: Item) -> KnownQuota:
+    return KnownQuota(
+        number(item, "max_send_rate_milli"),
+        number(item, "max_24h"),
+        number(item, "sent_24h"),
+        bool(item["sending_enabled"]),
+        number(item, "observed_at"),
+    )

@@ -1,0 +1,177 @@
+"""The call to SES: fetch the mail, rewrite its header, wait for the instant, call, tell what came.
+
+Nothing here touches the stream or a table: what comes back is the outcome, as an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mailtumble.ports.world import (
+    Clock,
+    ObjectMissing,
+    ObjectStore,
+    OutcomeUnknown,
+    OutgoingMail,
+    SendImpossible,
+    SendRefused,
+    Transport,
+)
+from mailtumble.sender.queue import Entry
+from processors.forwarding import Forwarding, Unforwardable, rewrite
+from schemas.errors import RetryableError
+from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
+from schemas.values import SECOND_US, DeferReason
+
+LATE_US: Final = 60_000
+"""A call this late after its instant would stand too near to the next ones: the instant is lost."""
+
+TAG_MAIL: Final = "mailtumble-mail"
+TAG_TARGET: Final = "mailtumble-target"
+TAG_ATTEMPT: Final = "mailtumble-attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed entry whose SendStarted stands on the log."""
+
+    entry: Entry
+    instant_at: int
+    send_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job with the mail as it will go out."""
+
+    job: Job
+    mail: OutgoingMail
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The instant has passed; another one is needed."""
+
+
+class Transmission:
+    """Prepares and makes calls. Both steps block, and many may run side by side."""
+
+    def __init__(
+        self, objects: ObjectStore, transport: Transport, clock: Clock, unknown_wait_us: int
+    ) -> None:
+        """``unknown_wait_us``: how long the provider's event is waited for after a lost reply."""
+        self._objects = objects
+        self._transport = transport
+        self._clock = clock
+        self._unknown_wait_us = unknown_wait_us
+
+    def carry_out(
+        self, job: Job, still_mine: Callable[[], bool], another_instant: Callable[[], int | None]
+    ) -> Event:
+        """Do a job to its outcome, waiting for its instant on this thread.
+
+        A missed instant is replaced by another before ``send_before``, or the round ends without
+        a call.
+        """
+        ready = self.prepare(job)
+        while isinstance(ready, Ready):
+            wait_us = ready.job.instant_at - self._clock.now()
+            if wait_us > 0:
+                self._clock.sleep(wait_us / SECOND_US)
+            outcome = self.call(ready, still_mine)
+            if not isinstance(outcome, Missed):
+                return outcome
+            try:
+                instant_at = another_instant()
+            except RetryableError:
+                instant_at = None
+            if instant_at is None:
+                return self.not_called(job, "its instant was missed, and no other was to be had")
+            ready = Ready(replace(job, instant_at=instant_at), ready.mail)
+        return ready
+
+    def prepare(self, job: Job) -> Ready | Event:
+        """Fetch and rewrite; an event where that ends the attempt."""
+        entry = job.entry
+        try:
+            raw = self._objects.get(entry.bucket, entry.object_key)
+        except ObjectMissing:
+            detail = f"no object {entry.object_key} in {entry.bucket}"
+            return self._failed(job, "ObjectMissing", detail)
+        except RetryableError as error:
+            return self.not_called(job, f"the mail could not be read: {error}")
+        try:
+            forwarding = Forwarding(entry.alias, entry.envelope_sender, entry.mail_id)
+            rewritten = rewrite(raw, forwarding)
+        except Unforwardable as error:
+            return self._failed(job, "Unforwardable", str(error))
+        tags = {
+            TAG_MAIL: entry.mail_id,
+            TAG_TARGET: str(entry.target),
+            TAG_ATTEMPT: entry.attempt_id,
+        }
+        mail = OutgoingMail(
+            rewritten.to_bytes(), entry.alias, entry.address, tags
+        )
+        return Ready(job, mail)
+
+    def call(self, ready: Ready, still_mine: Callable[[], bool]) -> Event | Missed:
+        """Make the one call of this round, if it is still its time. The instant has come."""
+        job = ready.job
+        now = self._clock.now()
+        if now >= job.send_before or not still_mine():
+            return self.not_called(job, "its time was over before SES was called")
+        if now > job.instant_at + LATE_US:
+            return Missed()
+        entry = job.entry
+        try:
+            message_id = self._transport.send(ready.mail)
+        except SendRefused as error:
+            return SendDeferred(
+                target=entry.target,
+                attempt_id=entry.attempt_id,
+                round=entry.round,
+                reason=error.reason,
+                detail=error.detail,
+                called_at=now,
+            )
+        except SendImpossible as error:
+            return self._failed(job, error.code, error.detail, now)
+        except OutcomeUnknown as error:
+            return SendUnknown(
+                target=entry.target,
+                attempt_id=entry.attempt_id,
+                round=entry.round,
+                reason=str(error),
+                decide_at=self._clock.now() + self._unknown_wait_us,
+            )
+        return SendAccepted(
+            target=entry.target,
+            attempt_id=entry.attempt_id,
+            provider_message_id=message_id,
+            called_at=now,
+            size_bytes=len(ready.mail.raw),
+        )
+
+    def not_called(self, job: Job, detail: str) -> SendDeferred:
+        """The outcome of a round in which SES was surely not called."""
+        return SendDeferred(
+            target=job.entry.target,
+            attempt_id=job.entry.attempt_id,
+            round=job.entry.round,
+            reason=DeferReason.NOT_CALLED,
+            detail=detail,
+            called_at=self._clock.now(),
+        )
+
+    def _failed(self, job: Job, code: str, detail: str, called_at: int | None = None) -> SendFailed:
+        return SendFailed(
+            target=job.entry.target,
+            attempt_id=job.entry.attempt_id,
+            code=code,
+            detail=detail,
+            called_at=self._clock.now() if called_at is None else called_at,
+        )
+

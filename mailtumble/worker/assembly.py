@@ -1,0 +1,139 @@
+"""How the workers are put together from ports: by ``mailtumble worker``, and by the simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailtumble.intake.service import Intake, IntakePorts, SideBySide
+from mailtumble.ports.store import ItemStore
+from mailtumble.ports.stream import EventStream, Shard, StoredRecord
+from mailtumble.ports.world import (
+    Account,
+    AliasRepository,
+    Clock,
+    MessageQueue,
+    ObjectStore,
+    Transport,
+)
+from mailtumble.sender.claims import ClaimTimes
+from mailtumble.sender.instants import Instants
+from mailtumble.sender.quota import QuotaWatch
+from mailtumble.sender.shard import SenderSettings, SenderShard
+from mailtumble.sender.transmission import Transmission
+from mailtumble.worker.core import Core
+from mailtumble.worker.shard import ShardProcessor, Surroundings
+from processors.mail import Mail, Rules
+from schemas.values import SECOND_US
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All of the world that workers may need; each takes what it uses."""
+
+    clock: Clock
+    stream: EventStream
+    store: ItemStore
+    objects: ObjectStore
+    queue: MessageQueue
+    aliases: AliasRepository
+    transport: Transport
+    account: Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the settings say, as the workers need it."""
+
+    owner: str
+    bucket: str
+    generation: str = "g1"
+    account: str = "local"
+    rules: Rules = field(default_factory=Rules)
+    times: ClaimTimes = field(default_factory=ClaimTimes)
+    unknown_wait_us: int = 600 * SECOND_US
+    quota_every_us: int = 5 * SECOND_US
+    rate_fraction: float = 0.9
+
+
+class Lane(Protocol):
+    """One application on one shard, as its host drives it: one call at a time."""
+
+    def take_over(self) -> str | None:
+        """Fence the predecessor off; where to read on after."""
+
+    def process(self, records: Sequence[StoredRecord]) -> None:
+        """Work a batch off."""
+
+    def tick(self) -> None:
+        """Append what is due."""
+
+    def close(self) -> None:
+        """The shard is read to its end."""
+
+    def release(self) -> None:
+        """A clean good-bye."""
+
+
+def startable(
+    shards: Sequence[Shard], started: Callable[[str], bool], closed: Callable[[str], bool]
+) -> list[Shard]:
+    """The shards to begin with now: not begun yet, every parent that is still listed closed."""
+    listed = {shard.id for shard in shards}
+    return [
+        shard
+        for shard in shards
+        if not started(shard.id)
+        and all(closed(parent) for parent in shard.parents if parent in listed)
+    ]
+
+
+def core_lane(
+    shard: Shard, ports: Ports, plan: Plan, stopping: Callable[[], bool]
+) -> ShardProcessor[Mail]:
+    """``core`` on one shard."""
+    application = Core(ports.aliases, plan.rules, plan.generation)
+    return ShardProcessor(application, shard, surroundings(ports, plan, stopping))
+
+
+def surroundings(ports: Ports, plan: Plan, stopping: Callable[[], bool]) -> Surroundings:
+    """What a shard processor works with."""
+    return Surroundings(
+        ports.stream, ports.store, ports.objects, plan.bucket, ports.clock, stopping
+    )
+
+
+class SenderParts:
+    """What the lanes of one sender process share: instants, the quota, the way out."""
+
+    def __init__(self, ports: Ports, plan: Plan, stopping: Callable[[], bool]) -> None:
+        """Put them together."""
+        self._around = surroundings(ports, plan, stopping)
+        self._settings = SenderSettings(
+            owner=plan.owner, times=plan.times, unknown_wait_us=plan.unknown_wait_us
+        )
+        self.quota = QuotaWatch(
+            ports.store,
+            ports.account,
+            ports.clock,
+            every_us=plan.quota_every_us,
+            fraction=plan.rate_fraction,
+        )
+        self.instants = Instants(ports.store, plan.account, self.quota.rate_milli)
+        self.transmission = Transmission(
+            ports.objects, ports.transport, ports.clock, plan.unknown_wait_us
+        )
+
+    def lane(self, shard: Shard) -> SenderShard:
+        """``sender`` on one shard."""
+        return SenderShard(shard, self._around, self.instants, self._settings)
+
+
+def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:
+    """The way from the queue to the stream."""
+    return Intake(
+        IntakePorts(
+            ports.queue, ports.stream, ports.objects, plan.bucket, ports.clock, side_by_side
+        )
+    )

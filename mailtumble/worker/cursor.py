@@ -1,0 +1,203 @@
+"""The cursor of one shard: where its owner stands, and the fence that keeps everybody else out.
+
+::
+
+    owner A   epoch 1  ──commit(1)──commit(1)──▌paused……………………………commit(1) ✗ epoch is 2: lost
+    owner B                       take over: epoch 2 ──commit(2)──commit(2)──▶
+
+Every transaction demands: my epoch, not closed, and the sequence number that I wrote last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mailtumble.ports.store import (
+    Action,
+    Condition,
+    ConditionFailed,
+    Equals,
+    Item,
+    ItemStore,
+    Update,
+    absent_or,
+)
+from schemas.errors import InvariantBroken, MailtumbleError
+
+TRIES_MAX: Final = 3
+"""Deaths at one record after which it is quarantined."""
+
+
+class ShardLost(MailtumbleError):  # noqa: N818 - what happened, not a fault
+    """Another owner has raised the epoch: drop all memory of the shard and stay silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the predecessor left the shard.
+
+    ``clean``: it said good-bye (or there was none). ``poison``: the sequence number of a record
+    at which the workers died three times.
+    """
+
+    sequence: str | None
+    clean: bool
+    closed: bool
+    poison: str | None
+
+
+class Cursor:
+    """One (application, generation, shard), owned since :meth:`take_over`."""
+
+    def __init__(self, store: ItemStore, application: str, generation: str, shard_id: str) -> None:
+        """Know its place; nothing is read yet."""
+        self._store = store
+        self._key = {"cursor": f"{application}#{generation}#{shard_id}"}
+        self.shard_id = shard_id
+        self.sequence: str | None = None
+        self.epoch = 0
+        self.lost = False
+        self._trying: str | None = None
+        self._tries = 0
+
+    def take_over(self) -> Position:
+        """Raise the epoch: from here on every other owner's writes fail.
+
+        Raises:
+            ShardLost: somebody else took it over at the same time.
+        """
+        before = self._store.get("cursors", self._key) or {}
+        epoch = _number(before.get("epoch"))
+        update = Update(
+            "cursors",
+            self._key,
+            add={"epoch": 1},
+            remove=("clean",),
+            when=absent_or(Equals("epoch", epoch)),
+        )
+        try:
+            item = self._store.write(update) or {}
+        except ConditionFailed as error:
+            raise self._loss() from error
+        self.epoch = _number(item.get("epoch"))
+        self.sequence = _text(item.get("sequence"))
+        self.lost = False
+        self._trying, self._tries = _text(item.get("trying")), _number(item.get("tries"))
+        return Position(
+            sequence=self.sequence,
+            clean=epoch == 0 or bool(before.get("clean")),
+            closed=bool(item.get("closed")),
+            poison=self._trying if self._tries >= TRIES_MAX else None,
+        )
+
+    def advance(self, sequence: str) -> Update:
+        """The part of a commit that moves the cursor, and is its fence."""
+        return Update(
+            "cursors",
+            self._key,
+            set={"sequence": sequence},
+            remove=("trying", "tries"),
+            when=self._mine(),
+        )
+
+    def commit(self, writes: list[Action], sequence: str) -> None:
+        """Do ``writes`` and move to ``sequence``, all or nothing.
+
+        Raises:
+            ShardLost: the epoch is another's now; nothing was written.
+        """
+        self._own()
+        try:
+            self._store.transact([self.advance(sequence), *writes])
+        except ConditionFailed as error:
+            item = dict(zip(error.failed, error.items, strict=True)).get(0)
+            if item is None or not self._is_done(item, sequence):
+                raise self._judge(item) from error
+        self.sequence = sequence
+
+    def fence(self) -> Condition:
+        """What a transaction outside of the commits demands of the cursor: my epoch, not closed."""
+        tests = (Equals("epoch", self.epoch), Equals("closed", None))
+        return Condition(exists=True, alternatives=(tests,))
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The item's key."""
+        return self._key
+
+    def verify(self) -> None:
+        """Ask whether the shard is still mine.
+
+        Raises:
+            ShardLost: it is not.
+        """
+        self._own()
+        item = self._store.get("cursors", self._key)
+        if item is None or item.get("epoch") != self.epoch:
+            raise self._loss()
+
+    def attempt(self, sequence: str) -> None:
+        """Write down, before a record is tried by itself, that its processing may end in death."""
+        tries = self._tries + 1 if self._trying == sequence else 1
+        self._change(Update("cursors", self._key, set={"trying": sequence, "tries": tries}))
+
+    def survived(self) -> None:
+        """Take an attempt back: it was ended by a stop or an outage, not by the record."""
+        self._change(Update("cursors", self._key, remove=("trying", "tries")))
+
+    def close(self) -> None:
+        """The shard is read to its end: its children may begin."""
+        self._change(Update("cursors", self._key, set={"closed": True, "clean": True}))
+
+    def release(self) -> None:
+        """Say good-bye, so that the next owner need not be careful."""
+        self._change(Update("cursors", self._key, set={"clean": True}))
+
+    def _change(self, update: Update) -> None:
+        self._own()
+        fenced = Update(
+            update.table,
+            update.key,
+            set=update.set,
+            remove=update.remove,
+            when=(Condition(exists=True, alternatives=((Equals("epoch", self.epoch),),)),),
+        )
+        try:
+            self._store.write(fenced)
+        except ConditionFailed as error:
+            raise self._loss() from error
+
+    def _mine(self) -> tuple[Condition, ...]:
+        tests = (
+            Equals("epoch", self.epoch),
+            Equals("closed", None),
+            Equals("sequence", self.sequence),
+        )
+        return (Condition(exists=True, alternatives=(tests,)),)
+
+    def _is_done(self, item: Item, sequence: str) -> bool:
+        """The condition failed because this very commit had gone through: its reply was lost."""
+        return item.get("epoch") == self.epoch and item.get("sequence") == sequence
+
+    def _judge(self, item: Item | None) -> MailtumbleError:
+        if item is not None and item.get("epoch") == self.epoch:
+            message = f"{self._key['cursor']} moved to {item.get('sequence')} without its owner"
+            return InvariantBroken(message)
+        return self._loss()
+
+    def _own(self) -> None:
+        if self.lost:
+            raise self._loss()
+
+    def _loss(self) -> ShardLost:
+        self.lost = True
+        return ShardLost(f"{self._key['cursor']} has another owner now")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,142 @@
+"""A bounded window over what is due: the earliest part in memory, the rest in the table.
+
+Items lie in 256 buckets (partitions), sorted by a position that begins with the due time. The
+window holds all items of this shard up to the position ``until``; what a commit adds within it
+is added here too, what lies beyond is read when the window has run empty.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.ports.stream import Shard
+from schemas.ids import BUCKETS, HASH_KEY_SPACE, hash_key
+
+WINDOW_MAX: Final = 2_000
+"""Items kept in memory per window."""
+
+END: Final = "\x7f"
+"""Sorts behind every position."""
+
+
+def due_text(due_at: int) -> str:
+    """A time that sorts as text: 20 digits of microseconds."""
+    return f"{due_at:020d}"
+
+
+def buckets_of(shard: Shard) -> tuple[str, ...]:
+    """The buckets in which items of this shard's subjects may lie.
+
+    A bucket at the edge is shared with the neighbour; each takes the items whose subject's own
+    hash key it holds, so that an item belongs to the very shard that commits it.
+    """
+    width = HASH_KEY_SPACE // BUCKETS
+    first, last = shard.first_hash_key // width, shard.last_hash_key // width
+    return tuple(f"{number:03d}" for number in range(first, last + 1))
+
+
+@dataclass(slots=True)
+class Window:
+    """The items up to ``until``, in order; ``until`` = END: nothing lies beyond."""
+
+    prefix: str = ""
+    until: str = END
+    items: dict[str, Item] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+
+    def add(self, position: str, item: Item) -> None:
+        """Take an item in, if it lies within the window; one at the same place is replaced."""
+        if position > self.until:
+            return
+        if position not in self.items:
+            insort(self.order, position)
+        self.items[position] = item
+        if len(self.order) > WINDOW_MAX:
+            del self.items[self.order.pop()]
+            self.until = self.order[-1]
+
+    def discard(self, position: str) -> None:
+        """Forget an item."""
+        if self.items.pop(position, None) is not None:
+            del self.order[bisect_left(self.order, position)]
+
+    def due(self, position: str) -> list[Item]:
+        """The items at or before a position, in order."""
+        return [self.items[each] for each in self.order[: bisect_right(self.order, position)]]
+
+    @property
+    def exhausted(self) -> bool:
+        """Empty, with more in the table."""
+        return not self.order and self.until != END
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads windows of one table for one shard."""
+
+    store: ItemStore
+    table: str
+    shard: Shard
+    partition: Callable[[str], str] = str
+    page_size: int = 500
+
+    def fill(self, window: Window) -> None:
+        """Read on behind ``window.until`` (or from the start of its prefix, if it is new)."""
+        begin = window.until if window.until != END else window.prefix
+        found: list[tuple[str, Item]] = []
+        until = END
+        for bucket in buckets_of(self.shard):
+            page = self.store.query(
+                self.table,
+                self.partition(bucket),
+                after=begin,
+                until=window.prefix + END,
+                limit=self.page_size,
+            )
+            if page.more and page.items:
+                until = min(until, str(page.items[-1]["position"]))
+            found.extend((str(item["position"]), item) for item in self._own(page.items))
+        found.sort(key=lambda each: each[0])
+        kept = [each for each in found if each[0] <= until]
+        if len(kept) > WINDOW_MAX:
+            kept = kept[:WINDOW_MAX]
+            until = kept[-1][0]
+        window.until = until
+        window.items = dict(kept)
+        window.order = [position for position, _ in kept]
+
+    def prefixes(self) -> Sequence[str]:
+        """What stands before the first ``#`` of the positions: found by skipping through the key."""
+        found: dict[str, None] = {}
+        for bucket in buckets_of(self.shard):
+            after: str | None = None
+            while True:
+                page = self.store.query(
+                    self.table, self.partition(bucket), after=after, limit=self.page_size
+                )
+                names = [str(item["position"]).partition("#")[0] for item in page.items]
+                found.update(dict.fromkeys(names))
+                if not page.more or not names:
+                    break
+                last = str(page.items[-1]["position"])
+                after = f"{names[-1]}#{END}" if names[0] == names[-1] else last
+        return tuple(found)
+
+    def _own(self, items: Sequence[Item]) -> Iterable[Item]:
+        return (item for item in items if self.shard.holds(hash_key(str(item["subject"]))))
+
+
+def text(item: Item, name: str) -> str:
+    """A text attribute of an item of ours."""
+    value: Any = item[name]
+    return str(value)
+
+
+def number(item: Item, name: str) -> int:
+    """A whole-number attribute of an item of ours."""
+    value: Any = item[name]
+    return int(value)

@@ -1,0 +1,142 @@
+"""What a shard's owner remembers of its subjects; the fence allows it to keep that in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import msgpack
+
+from mailtumble.ports.store import Item, ItemStore, Put
+from mailtumble.worker.application import Application, Span
+from processors.kernel import Ledger
+from schemas import codec
+from schemas.envelope import EventEnvelope, Head
+from schemas.errors import InvariantBroken
+from schemas.events import Event
+from schemas.ids import fingerprint
+from schemas.structure import from_plain, to_plain
+
+S = TypeVar("S")
+
+LAYOUT: Final = 1
+SUBJECTS_MAX: Final = 5_000
+"""Subjects kept per shard, at about 2 KB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An output not yet seen on the stream, with the fact it answers (to answer it again).
+
+    ``output`` is None for a fact answered with nothing while others were pending: if those lose
+    against another decision, this answer may change too.
+    """
+
+    cause: bytes
+    output: bytes | None
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events of the output."""
+        return codec.decode(self.output).events if self.output else ()
+
+
+@dataclass(slots=True)
+class SubjectMemory(Generic[S]):
+    """One subject: what the stream says (ledger, state), and the own outputs it does not say yet."""
+
+    subject: str
+    ledger: Ledger
+    state: S
+    pending: list[Pending] = field(default_factory=list)
+    spans: tuple[Span, ...] = ()
+
+    def tip(self, decider: str) -> Head:
+        """What the next own decision builds on: the last pending one, else the head."""
+        for each in reversed(self.pending):
+            if each.output is not None:
+                return Head(codec.decode(each.output).id, fingerprint(each.output))
+        return self.ledger.head(decider)
+
+    def saw(self, shard_id: str, sequence_number: str) -> None:
+        """Widen the span of this shard."""
+        if self.spans and self.spans[-1].shard_id == shard_id:
+            first = self.spans[-1].first
+            self.spans = (*self.spans[:-1], Span(shard_id, first, sequence_number))
+        else:
+            self.spans = (*self.spans, Span(shard_id, sequence_number, sequence_number))
+
+
+class Memory(Generic[S]):
+    """The subjects of one shard, least recently used ones dropped, read in batches."""
+
+    def __init__(self, store: ItemStore, application: Application[S]) -> None:
+        """Begin with nothing; :meth:`load` brings in what a batch needs."""
+        self._store = store
+        self._application = application
+        self._subjects: OrderedDict[str, SubjectMemory[S]] = OrderedDict()
+
+    def __getitem__(self, subject: str) -> SubjectMemory[S]:
+        """A subject that was loaded for this batch."""
+        return self._subjects[subject]
+
+    def load(self, subjects: Iterable[str]) -> None:
+        """Bring in the subjects of a batch, in one batch read for those not remembered."""
+        wanted = dict.fromkeys(subjects)
+        for subject in wanted:
+            if subject in self._subjects:
+                self._subjects.move_to_end(subject)
+        missing = [subject for subject in wanted if subject not in self._subjects]
+        keys = [{"subject_key": self._key(subject)} for subject in missing]
+        items = self._store.get_all("subjects", keys) if keys else ()
+        for subject, item in zip(missing, items, strict=True):
+            self._subjects[subject] = self._read(subject, item)
+        while len(self._subjects) > max(SUBJECTS_MAX, len(wanted)):
+            self._subjects.popitem(last=False)
+
+    def put(self, subject: str) -> Put:
+        """The write that stores a subject as it is now."""
+        memory = self._subjects[subject]
+        plain = [
+            LAYOUT,
+            to_plain(memory.ledger),
+            to_plain(memory.state),
+            [[each.cause, each.output] for each in memory.pending],
+            to_plain(memory.spans),
+        ]
+        item = {"subject_key": self._key(subject), "state": msgpack.packb(plain)}
+        return Put("subjects", item)
+
+    def _key(self, subject: str) -> str:
+        return f"{self._application.name}#{self._application.generation}#{subject}"
+
+    def _read(self, subject: str, item: Item | None) -> SubjectMemory[S]:
+        if item is None:
+            return SubjectMemory(subject, Ledger(), self._application.initial)
+        return read_subject(subject, item, self._application.state_type)
+
+
+def read_subject(subject: str, item: Item, state_type: type[S]) -> SubjectMemory[S]:
+    """A subject's stored item as it is remembered.
+
+    Raises:
+        InvariantBroken: the item was written in another layout.
+    """
+    plain: Any = codec.unpack(item["state"])  # type: ignore[arg-type]
+    if plain[0] != LAYOUT:
+        message = f"the state of {subject} has layout {plain[0]}, this worker knows {LAYOUT}"
+        raise InvariantBroken(message)
+    return SubjectMemory(
+        subject,
+        from_plain(Ledger, plain[1]),
+        from_plain(state_type, plain[2]),
+        [Pending(cause, output) for cause, output in plain[3]],
+        tuple(from_plain(Span, each) for each in plain[4]),
+    )
+
+
+def decoded_cause(pending: Pending) -> EventEnvelope:
+    """The fact that a pending output answers."""
+    return codec.decode(pending.cause)

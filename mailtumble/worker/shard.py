@@ -1,0 +1,358 @@
+"""The shard processor: one application on one shard, from records to a committed cursor.
+
+The order of things for a batch, and why nothing is lost or done twice:
+
+1. decode; what can't be is quarantined (rule 5);
+2. load the subjects, gather outside answers for the whole batch;
+3. record by record: judge, fold, react, decide (rules 1, 2);
+4. append all outputs to the stream;
+5. commit folded items, own pending outputs and the cursor, transaction by transaction (3, 4).
+
+A crash between 4 and 5 appends again what then is void or repeated. The host calls the methods
+of one processor one at a time; several processors may run side by side.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from mailtumble.ports.store import Action, ItemStore
+from mailtumble.ports.stream import EventStream, OutgoingRecord, Shard, StoredRecord
+from mailtumble.ports.world import Clock, ObjectStore
+from mailtumble.worker import quarantine
+from mailtumble.worker.application import Accepted, Application, Fact
+from mailtumble.worker.cursor import Cursor
+from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
+from mailtumble.worker.timers import Timers
+from mailtumble.worker.writes import Write, Writes
+from processors import mail
+from processors.kernel import Judgement, Timer, judge
+from processors.routing.decider import Answer
+from schemas import codec
+from schemas.envelope import EventEnvelope
+from schemas.errors import RetryableError, UndecodableRecord
+from schemas.ids import decision_id, fingerprint
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+BATCH_RECORDS_MAX: Final = 200
+CAREFUL_RECORDS: Final = BATCH_RECORDS_MAX
+"""After a death so many records are tried one at a time: no batch in flight was longer."""
+
+logger = logging.getLogger(__name__)
+
+
+class Stopping(RetryableError):
+    """The worker is asked to end while the world does not answer; nothing was committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The ports a shard processor works with, and how it waits."""
+
+    stream: EventStream
+    store: ItemStore
+    objects: ObjectStore
+    bucket: str
+    clock: Clock
+    stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a processor has done since it took over: for metrics and for the simulation."""
+
+    accepted: int = 0
+    void: int = 0
+    repeated: int = 0
+    quarantined: int = 0
+    decided: int = 0
+    decided_again: int = 0
+    commits: int = 0
+
+
+class ShardProcessor(Generic[S]):
+    """One application's work on one shard."""
+
+    def __init__(self, application: Application[S], shard: Shard, around: Surroundings) -> None:
+        """Know the place; :meth:`take_over` begins the work."""
+        name, generation = application.name, application.generation
+        self.application = application
+        self.shard = shard
+        self.around = around
+        self.cursor = Cursor(around.store, name, generation, shard.id)
+        self.timers = Timers(around.store, name, generation, shard)
+        self.tally = Tally()
+        self._memory = Memory(around.store, application)
+        self._careful = 0
+        self._poison: str | None = None
+        self._timers_changed: list[tuple[Timer, bool]] = []
+
+    def take_over(self) -> str | None:
+        """Fence the predecessor off; the sequence number to read after (None: from the start)."""
+        position = self.cursor.take_over()
+        self._memory = Memory(self.around.store, self.application)
+        self._careful = 0 if position.clean else CAREFUL_RECORDS
+        self._poison = position.poison
+        self.timers.load()
+        return position.sequence
+
+    def process(self, records: Sequence[StoredRecord]) -> None:
+        """Work off records in their order; those at or before the cursor are skipped whole.
+
+        Raises:
+            ShardLost: another owner is at work; nothing of this was committed.
+            Stopping: asked to stop while waiting for the world.
+        """
+        after = self.cursor.sequence or ""
+        fresh = [record for record in records if record.sequence_number > after]
+        while self._careful and fresh:
+            self._try_one(fresh.pop(0))
+        for start in range(0, len(fresh), BATCH_RECORDS_MAX):
+            self._process(fresh[start : start + BATCH_RECORDS_MAX])
+
+    def tick(self) -> None:
+        """Append what is due, having made sure that the shard is still ours."""
+        facts = self.timers.due(self.around.clock.now())
+        if not facts:
+            return
+        self.cursor.verify()
+        self.append_facts(facts)
+        self.timers.fired(facts)
+
+    def close(self) -> None:
+        """The shard is read to its end: its children may begin."""
+        self.patiently(self.cursor.close)
+
+    def release(self) -> None:
+        """Say good-bye after a finished batch, so that the next owner need not be careful."""
+        self.cursor.release()
+
+    def append_facts(self, facts: Sequence[Fact]) -> None:
+        """Append facts that arise outside of the reading; one attempt, no waiting."""
+        now = self.around.clock.now()
+        self.around.stream.append([outgoing(fact, now) for fact in facts])
+
+    def _try_one(self, record: StoredRecord) -> None:
+        self._careful -= 1
+        if record.sequence_number == self._poison:
+            self._process([record], poison=True)
+            return
+        self.patiently(lambda: self.cursor.attempt(record.sequence_number))
+        try:
+            self._process([record])
+        except Stopping:
+            self.cursor.survived()
+            raise
+
+    def _process(self, records: Sequence[StoredRecord], *, poison: bool = False) -> None:
+        reason = "it ended the worker three times" if poison else ""
+        now = self.around.clock.now()
+        batch = [_decode(record, reason) for record in records]
+        good = [(stored, read) for stored, read in batch if isinstance(read, EventEnvelope)]
+        self.patiently(lambda: self._memory.load(read.subject for _, read in good))
+        answers = self._gather([read for _, read in good])
+        outputs: list[OutgoingRecord] = []
+        writes = Writes()
+        self._timers_changed = []
+        for stored, read in batch:
+            if isinstance(read, EventEnvelope):
+                mine = self._fold(stored, read, answers, outputs, now)
+            else:
+                mine = self._quarantine(stored, read, outputs, now)
+            writes.add(stored.sequence_number, mine)
+        if outputs:
+            self.patiently(lambda: self.around.stream.append(outputs))
+        self._commit(writes)
+
+    def _commit(self, writes: Writes) -> None:
+        for portion in writes.portions():
+            actions: list[Action] = list(portion.writes.values())
+            sequence = portion.sequence
+            self.patiently(lambda a=actions, s=sequence: self.cursor.commit(a, s))  # type: ignore[misc]
+            self.tally.commits += 1
+            self.application.committed(self.shard, portion.writes)
+        for timer, done in self._timers_changed:
+            self.timers.committed(timer, done=done)
+
+    def _fold(
+        self,
+        stored: StoredRecord,
+        record: EventEnvelope,
+        answers: dict[str, Answer],
+        outputs: list[OutgoingRecord],
+        now: int,
+    ) -> list[Write]:
+        """Judge, fold, react and decide one record; returns its writes."""
+        memory = self._memory[record.subject]
+        judgement, ledger = judge(memory.ledger, record, fingerprint(stored.data))
+        if judgement is not Judgement.ACCEPTED:
+            self.tally.void += judgement is Judgement.VOID
+            self.tally.repeated += judgement is Judgement.REPEATED
+            return []
+        self.tally.accepted += 1
+        before = memory.state
+        memory.ledger = ledger
+        memory.saw(self.shard.id, stored.sequence_number)
+        for event in record.events:
+            memory.state = self.application.evolve(memory.state, event)
+        reaction = self.application.react(
+            Accepted(
+                record=record,
+                stored=stored,
+                shard_id=self.shard.id,
+                before=before,
+                after=memory.state,
+                spans=memory.spans,
+            )
+        )
+        outputs.extend(outgoing(fact, now) for fact in reaction.facts)
+        if record.is_decision:
+            if record.decider == self.application.decider:
+                self._settle(memory, record, stored, outputs, now)
+        elif self.application.decider:
+            self._decide(memory, record, stored.data, answers.get(record.id), outputs, now)
+        writes: list[Write] = [*reaction.writes, self._memory.put(record.subject)]
+        for timer in reaction.timers:
+            writes.append(self.timers.put(timer))
+            self._timers_changed.append((timer, False))
+        for timer in reaction.timers_done:
+            writes.append(self.timers.delete(timer))
+            self._timers_changed.append((timer, True))
+        return writes
+
+    def _settle(
+        self,
+        memory: SubjectMemory[S],
+        record: EventEnvelope,
+        stored: StoredRecord,
+        outputs: list[OutgoingRecord],
+        now: int,
+    ) -> None:
+        """A decision stands: drop it from the pending ones, or decide the rest again on top of it."""
+        waiting = memory.pending
+        if waiting and waiting[0].output == stored.data:
+            memory.pending = _without_leading_silence(waiting[1:])
+            return
+        memory.pending = []
+        for each in waiting:
+            cause = decoded_cause(each)
+            if decision_id(cause.id, self.application.decider, record.subject) != record.id:
+                self.tally.decided_again += 1
+                self._decide(memory, cause, each.cause, None, outputs, now)
+
+    def _decide(
+        self,
+        memory: SubjectMemory[S],
+        fact: EventEnvelope,
+        data: bytes,
+        answer: Answer | None,
+        outputs: list[OutgoingRecord],
+        now: int,
+    ) -> None:
+        """Decide on what the stream says and on the own outputs it does not say yet, together."""
+        application = self.application
+        state = memory.state
+        for each in memory.pending:
+            for event in each.events:
+                state = application.evolve(state, event)
+        name = decision_id(fact.id, application.decider, fact.subject)
+        events = tuple(
+            decided
+            for event in fact.events
+            for decided in application.decide(state, event, answer, decision_id=name, now=now)
+        )
+        if not events:
+            if memory.pending:
+                memory.pending.append(Pending(data, None))
+            return
+        decision = EventEnvelope(
+            id=name,
+            subject=fact.subject,
+            cause=fact.id,
+            after=memory.tip(application.decider),
+            recorded_at=now,
+            decider=application.decider,
+            rule_version=mail.RULE_VERSION,
+            events=events,
+        )
+        output = codec.encode(decision)
+        memory.pending.append(Pending(data, output))
+        outputs.append(OutgoingRecord(fact.subject, output))
+        self.tally.decided += 1
+
+    def _gather(self, records: Sequence[EventEnvelope]) -> dict[str, Answer]:
+        """Ask outside for the whole batch at once, by the state as it was before the batch."""
+        asked = {}
+        for record in records:
+            if not record.is_decision and self.application.decider:
+                names = self.application.asks(self._memory[record.subject].state, record)
+                if names:
+                    asked[record.id] = names
+        if not asked:
+            return {}
+        return dict(zip(asked, self.application.answers(list(asked.values())), strict=True))
+
+    def _quarantine(
+        self, stored: StoredRecord, reason: str, outputs: list[OutgoingRecord], now: int
+    ) -> list[Write]:
+        """Keep the bytes in S3, tell it on the stream, and go on (rule 5)."""
+        name = self.application.name
+        fact = quarantine.fact(name, self.shard.id, stored, reason, self.around.bucket)
+        key = quarantine.object_key(name, self.shard.id, stored)
+        self.patiently(lambda: self.around.objects.put(self.around.bucket, key, stored.data))
+        logger.warning("quarantined %s of %s: %s", stored.sequence_number, self.shard.id, reason)
+        outputs.append(outgoing(fact, now))
+        self.tally.quarantined += 1
+        return []
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        """Repeat a call while the world says "not now", until it goes through or we must stop."""
+        wait_s = 0.05
+        while True:
+            try:
+                return call()
+            except RetryableError as error:
+                if self.around.stopping():
+                    raise Stopping(str(error)) from error
+                logger.warning("%s %s waits: %s", self.application.name, self.shard.id, error)
+                self.around.clock.sleep(wait_s)
+                wait_s = min(wait_s * 2, 2.0)
+
+
+def _decode(record: StoredRecord, poison: str) -> tuple[StoredRecord, EventEnvelope | str]:
+    if poison:
+        return record, poison
+    try:
+        envelope = codec.decode(record.data)
+    except UndecodableRecord as error:
+        return record, str(error)
+    if envelope.subject != record.subject:
+        return record, f"the envelope is about {envelope.subject}, its partition key is another"
+    return record, envelope
+
+
+def _without_leading_silence(pending: list[Pending]) -> list[Pending]:
+    """Answers of nothing count only behind a pending output that may still lose."""
+    while pending and pending[0].output is None:
+        pending = pending[1:]
+    return pending
+
+
+def outgoing(fact: Fact, now: int) -> OutgoingRecord:
+    """A fact as the record to append (facts build on nothing, and have no rules)."""
+    envelope = EventEnvelope(
+        id=fact.id,
+        subject=fact.subject,
+        cause=fact.cause,
+        after=None,
+        recorded_at=now,
+        decider=fact.decider,
+        rule_version=0,
+        events=fact.events,
+    )
+    return OutgoingRecord(fact.subject, codec.encode(envelope))

@@ -1,0 +1,1 @@
+"""Which targets does this mail go to?"""

@@ -1,0 +1,1 @@
+"""Attempts, retries, unknown outcomes, expiry; the arithmetic of pace and fairness."""

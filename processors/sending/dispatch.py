@@ -1,0 +1,171 @@
+"""Sending, as the sender keeps it: its attempts, their rounds, and what is still to be sent.
+
+A round is one claim. The fold below depends on the stream alone, so that whoever owns the shard
+agrees on which round counts; the claims in DynamoDB only make sure that a round has one owner.
+An attempt goes: waiting -> (started) -> done or unknown, and back to waiting in its next round
+when it is certain that SES was not called.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Final
+
+from schemas.events import (
+    BounceReceived,
+    ComplaintReceived,
+    DeliveryConfirmed,
+    DeliveryDelayed,
+    Event,
+    MailReceived,
+    RouteResolved,
+    SendAccepted,
+    SendCancelled,
+    SendCancelRequested,
+    SendDeferred,
+    SendExpired,
+    SendFailed,
+    SendRejected,
+    SendScheduled,
+    SendStarted,
+    SendUnknown,
+    TimerFired,
+)
+from schemas.values import DeferReason, TimerKind
+
+
+class Phase(enum.StrEnum):
+    """Where an attempt stands for the sender."""
+
+    WAITING = "waiting"
+    """In the queue, or claimed in the round that counts."""
+    UNKNOWN = "unknown"
+    """Perhaps sent: never to be claimed again."""
+    DONE = "done"
+    """Settled: never to be claimed again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One scheduled attempt.
+
+    ``started`` is the highest round whose SendStarted is on the log; a ``cancelled`` one is
+    queued at once, for the sender to take out of the queue by a claim as it would to send it.
+    """
+
+    scheduled: SendScheduled
+    round: int = 0
+    started: int = -1
+    phase: Phase = Phase.WAITING
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """The sender's state for one mail: where its bytes lie, who it is from, its attempts."""
+
+    mail: MailReceived | None = None
+    alias: str = ""
+    attempts: tuple[Attempt, ...] = ()
+
+    def attempt(self, attempt_id: str) -> Attempt | None:
+        """The attempt with this id, if it was scheduled."""
+        for attempt in self.attempts:
+            if attempt.scheduled.attempt_id == attempt_id:
+                return attempt
+        return None
+
+
+INITIAL: Final = Dispatch()
+
+
+def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
+    """Fold one accepted event."""
+    match event:
+        case MailReceived():
+            return replace(dispatch, mail=event)
+        case RouteResolved(alias=alias):
+            return replace(dispatch, alias=alias)
+        case SendScheduled():
+            return replace(dispatch, attempts=(*dispatch.attempts, Attempt(scheduled=event)))
+        case _:
+            before = dispatch.attempt(getattr(event, "attempt_id", ""))
+            if before is None:
+                return dispatch
+            after = _evolve_attempt(before, event)
+            if after is before:
+                return dispatch
+            attempts = tuple(after if each is before else each for each in dispatch.attempts)
+            return replace(dispatch, attempts=attempts)
+
+
+def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:
+    match event:
+        case SendStarted(round=number):
+            return replace(attempt, started=max(attempt.started, number))
+        case SendDeferred(reason=DeferReason.NOT_CALLED, round=number):
+            counts = attempt.phase is Phase.WAITING and number == attempt.round
+            return replace(attempt, round=attempt.round + 1) if counts else attempt
+        case TimerFired(kind=TimerKind.CLAIM, number=number):
+            if attempt.phase is not Phase.WAITING or number != attempt.round:
+                return attempt
+            if attempt.started == number:
+                return replace(attempt, phase=Phase.UNKNOWN)
+            # SES is called only after SendStarted is acknowledged and before the deadline: so it
+            # was not called in this round, and the next one may begin.
+            return replace(attempt, round=attempt.round + 1)
+        case SendCancelRequested():
+            return replace(attempt, cancelled=True)
+        case SendUnknown():
+            waits = attempt.phase is Phase.WAITING
+            return replace(attempt, phase=Phase.UNKNOWN) if waits else attempt
+        case (
+            SendAccepted()
+            | SendDeferred()
+            | SendFailed()
+            | SendExpired()
+            | SendCancelled()
+            | DeliveryConfirmed()
+            | DeliveryDelayed()
+            | BounceReceived()
+            | ComplaintReceived()
+            | SendRejected()
+        ):
+            return replace(attempt, phase=Phase.DONE)
+        case _:
+            return attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an event means for the queue, as data: attempts to queue, to take out, and lost ones.
+
+    What is taken out is named as it was when it was put in; taking out comes first.
+    """
+
+    queue: tuple[Attempt, ...] = ()
+    withdraw: tuple[Attempt, ...] = ()
+    lost: tuple[Attempt, ...] = ()
+
+
+def changes(before: Dispatch, after: Dispatch) -> Changes:
+    """Compare two states: what has begun to wait, has ceased to, or became unknown."""
+    queue: list[Attempt] = []
+    withdraw: list[Attempt] = []
+    lost: list[Attempt] = []
+    for index, new in enumerate(after.attempts):
+        old = before.attempts[index] if index < len(before.attempts) else None
+        if old is new:
+            continue
+        if new.phase is Phase.WAITING:
+            if old is None or new.round != old.round:
+                queue.append(new)
+            elif new.cancelled and not old.cancelled:
+                withdraw.append(old)
+                queue.append(new)
+        elif old is not None and old.phase is Phase.WAITING:
+            withdraw.append(old)
+            if new.phase is Phase.UNKNOWN:
+                lost.append(new)
+    return Changes(tuple(queue), tuple(withdraw), tuple(lost))

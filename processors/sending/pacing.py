@@ -1,0 +1,63 @@
+"""Instants on an even grid: the arithmetic by which a fleet shares one quota.
+
+Time is cut into slices of one second. A slice k with rate r holds floor((k+1)r) - floor(kr)
+instants, so that no rate is rounded away: 13.3/s gives 13 or 14. Instant m of the grid lies at
+m/r seconds. Whoever holds an instant may make one call at it; one that has passed is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from schemas.values import SECOND_US
+
+SLICE_US: Final = SECOND_US
+AHEAD_SLICES: Final = 2
+"""At most two seconds ahead: what a crash can waste."""
+
+RATE_UNIT: Final = 1000
+"""Rates are kept in thousandths of a recipient per second, as whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One second of the account's time. ``number`` counts seconds since 1970."""
+
+    number: int
+    rate_milli: int
+
+    @property
+    def first(self) -> int:
+        """The grid's number of the slice's first instant."""
+        return -(-self.number * self.rate_milli // RATE_UNIT)
+
+    @property
+    def size(self) -> int:
+        """How many instants it has."""
+        return -(-(self.number + 1) * self.rate_milli // RATE_UNIT) - self.first
+
+    def instant_at(self, index: int) -> int:
+        """When its instant ``index`` (from 0) lies, in microseconds UTC."""
+        return int(Fraction(self.first + index) * RATE_UNIT * SECOND_US / self.rate_milli)
+
+    def passed(self, now: int) -> int:
+        """How many of its instants lie before ``now``."""
+        begins_at = self.number * SLICE_US
+        if now <= begins_at:
+            return 0
+        if now >= begins_at + SLICE_US:
+            return self.size
+        reached = -(-now * self.rate_milli // (RATE_UNIT * SECOND_US))
+        return min(max(reached - self.first, 0), self.size)
+
+
+def slice_number(at: int) -> int:
+    """The slice in which a time (microseconds UTC) lies."""
+    return at // SLICE_US
+
+
+def target_rate_milli(max_send_rate: float, fraction: float) -> int:
+    """The rate to aim at, in thousandths per second: a share of what GetAccount allows."""
+    return int(max_send_rate * fraction * RATE_UNIT)

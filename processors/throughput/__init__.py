@@ -1,0 +1,1 @@
+"""Rolling windows of what was sent, refused and deferred."""

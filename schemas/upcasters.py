@@ -1,0 +1,45 @@
+"""Old payloads into new ones, one version at a time, before they are typed.
+
+Old bytes decode for ever: an upcaster is only ever added. It gets the plain payload of version
+n and returns that of version n + 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schemas.errors import UnknownEventVersion
+
+Payload = Mapping[str, Any]
+Upcaster = Callable[[Payload], Payload]
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+"""(event type, version it takes) -> the step to the next version. All events are at version 1."""
+
+
+def upcast(
+    name: str,
+    version: int,
+    current: int,
+    payload: Payload,
+    upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+) -> Payload:
+    """Bring ``payload`` from ``version`` to ``current``.
+
+    Raises:
+        UnknownEventVersion: the version is newer than this worker, or a step is missing.
+    """
+    if version > current or version < 1:
+        message = (
+            f"{name} version {version}: this worker knows {current} at most; "
+            "upgrade the workers, then redrive the record"
+        )
+        raise UnknownEventVersion(message)
+    for step in range(version, current):
+        upcaster = upcasters.get((name, step))
+        if upcaster is None:
+            message = f"{name} version {version}: no upcaster from version {step}"
+            raise UnknownEventVersion(message)
+        payload = upcaster(payload)
+    return payload
