@@ -53,9 +53,7 @@ class Judgement(enum.Enum):
     """A decision that builds on something else than the head: another one came first."""
 
 
-def judge(
-    ledger: Ledger, record: EventEnvelope, fingerprint: bytes
-) -> tuple[Judgement, Ledger]:
+def judge(ledger: Ledger, record: EventEnvelope, fingerprint: bytes) -> tuple[Judgement, Ledger]:
     """Judge a record against what stands before it on its subject, in stream order.
 
     Decisions need the head; facts need to be new. The judgement depends on nothing else, so

@@ -109,7 +109,7 @@ def _head(plain: object) -> Head | None:
 
 def _event(plain: object) -> Event:
     match plain:
-        case [str() as name, int() as version, dict() as payload]:
+        case [str() as name, int() as version, dict() as payload] if type(version) is int:
             kind = _BY_NAME.get(name)
             if kind is None:
                 message = f"unknown event type {name!r}: upgrade the workers, then redrive"

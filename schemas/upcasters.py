@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.errors import UnknownEventVersion
+from schemas.errors import UndecodableRecord, UnknownEventVersion
 
 Payload = Mapping[str, Any]
 Upcaster = Callable[[Payload], Payload]
@@ -29,6 +29,7 @@ def upcast(
 
     Raises:
         UnknownEventVersion: the version is newer than this worker, or a step is missing.
+        UndecodableRecord: the payload is not one of that version.
     """
     if version > current or version < 1:
         message = (
@@ -41,5 +42,10 @@ def upcast(
         if upcaster is None:
             message = f"{name} version {version}: no upcaster from version {step}"
             raise UnknownEventVersion(message)
-        payload = upcaster(payload)
+        try:
+            payload = upcaster(payload)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # Garbage under an old version's name is no bug of the upcaster: it is quarantined.
+            message = f"{name} version {step}: {type(error).__name__} {error}"
+            raise UndecodableRecord(message) from error
     return payload

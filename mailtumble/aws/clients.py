@@ -40,11 +40,13 @@ class Clients:
         *,
         lookup_endpoint: str | None = None,
         lookup_timeout_s: float = 1.0,
+        send_timeout_s: float = SEND_READ_TIMEOUT_S,
         connections: int = 32,
     ) -> None:
         """Keep what the clients are made of; ``connections`` is how many each may hold open."""
         self.region = region
         self.lookup_timeout_s = lookup_timeout_s
+        self.send_timeout_s = send_timeout_s
         self._lookup_endpoint = lookup_endpoint
         self._connections = connections
         self._lock = threading.Lock()
@@ -91,7 +93,7 @@ class Clients:
     @property
     def ses(self) -> SESV2Client:
         """One attempt a call: botocore's retries can send a mail twice without a trace."""
-        return cast("SESV2Client", self._once("ses", "sesv2", read_s=SEND_READ_TIMEOUT_S))
+        return cast("SESV2Client", self._once("ses", "sesv2", read_s=self.send_timeout_s))
 
     def close(self) -> None:
         """Close the connections of every client that was made."""

@@ -134,7 +134,7 @@ def _arrival(message: Mapping[str, Any]) -> Arrival:
     }
     return Arrival(
         ses_message_id=_text(mail["messageId"]),
-        envelope_sender=_text(mail.get("source") or ""),
+        envelope_sender=_text(mail.get("source") or "").strip("<>"),
         recipients=recipients,
         subject_line=str((mail.get("commonHeaders") or {}).get("subject") or ""),
         received_at=_moment(receipt.get("timestamp") or mail["timestamp"]),

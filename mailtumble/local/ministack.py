@@ -94,6 +94,15 @@ class MiniStack:
             self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        return self._process.pid if self._process else None
+
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def is_healthy(self) -> bool:
         """Whether it answers."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=1)

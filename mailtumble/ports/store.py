@@ -8,9 +8,7 @@ from typing import Protocol
 
 from schemas.errors import MailtumbleError
 
-Value = (
-    None | bool | int | float | str | bytes | Sequence["Value"] | Mapping[str, "Value"]
-)
+Value = None | bool | int | float | str | bytes | Sequence["Value"] | Mapping[str, "Value"]
 Item = Mapping[str, Value]
 Key = Mapping[str, str | int]
 

@@ -72,9 +72,10 @@ class SenderApplication:
         writes: list[Put | Delete | Update] = [
             withdrawal(record.subject, attempt) for attempt in changed.withdraw
         ]
-        writes.extend(
-            entry_of(record.subject, accepted.after, attempt).put() for attempt in changed.queue
-        )
+        # Without its mail nothing can be sent: MailReceived was quarantined here, which core reads
+        # and parks the mail for.
+        queue = changed.queue if accepted.after.mail else ()
+        writes.extend(entry_of(record.subject, accepted.after, attempt).put() for attempt in queue)
         fired = [event for event in record.events if isinstance(event, TimerFired)]
         claims = [event for event in fired if event.kind is TimerKind.CLAIM]
         by_deadline = {event.attempt_id: event.due_at for event in claims}

@@ -6,6 +6,7 @@ its rate and its number of instants; senders take n of them with one atomic upda
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -31,7 +32,7 @@ class Instants:
         self._empty_until = -1
 
     def take(self, wanted: int, now: int) -> list[int]:
-        """Up to ``wanted`` instants (microseconds UTC), none of them past, two seconds ahead at most."""
+        """Up to ``wanted`` instants (microseconds UTC), none past, two seconds ahead at most."""
         taken: list[int] = []
         earliest = now + LEAD_US
         first = slice_number(earliest)
@@ -55,7 +56,7 @@ class Instants:
         return found
 
     def _reserve(self, index: int, wanted: int) -> tuple[Slice, int, int] | None:
-        """Take up to ``wanted`` of a slice: the slice, how many were gone before, how many I got."""
+        """Take up to ``wanted`` of a slice: the slice, how many were gone before, how many came."""
         for _ in range(3):
             try:
                 item = self._subtract(index, wanted)
@@ -92,10 +93,8 @@ class Instants:
             "left": part.size,
             "expires_at": (index * SECOND_US + KEPT_US) // SECOND_US,
         }
-        try:
+        with contextlib.suppress(ConditionFailed):  # somebody else began it
             self._store.write(Put("slices", item, (Condition(exists=False),)))
-        except ConditionFailed:
-            pass
         return True
 
     def _key(self, index: int) -> dict[str, str | int]:

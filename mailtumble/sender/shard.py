@@ -7,6 +7,7 @@ The host calls the methods one at a time; jobs run elsewhere, side by side.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -47,7 +48,7 @@ class SenderShard:
         self._settings = settings
         self._around = around
         self._instants = instants
-        self._outcomes: list[Fact] = []
+        self._outcomes: deque[Fact] = deque()
         application = SenderApplication(settings.unknown_wait_us, self._follow)
         self.processor = ShardProcessor(application, shard, around)
         self._queue = Queue(around.store, shard)
@@ -100,9 +101,7 @@ class SenderShard:
         if not claimed:
             return []
         send_before = now + self._settings.times.send_us
-        jobs = [
-            Job(entry, at, send_before) for entry, at in zip(claimed, instants, strict=False)
-        ]
+        jobs = [Job(entry, at, send_before) for entry, at in zip(claimed, instants, strict=False)]
         self.processor.append_facts([self._started(job) for job in jobs])
         return jobs
 
@@ -126,13 +125,14 @@ class SenderShard:
 
     def flush(self) -> None:
         """Append the outcomes that have come in; on failure they are kept for the next time."""
-        facts, self._outcomes = self._outcomes, []
+        # Outcomes come in from other threads meanwhile: each is taken by itself.
+        facts = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
         if not facts:
             return
         try:
             self.processor.append_facts(facts)
         except RetryableError:
-            self._outcomes = facts + self._outcomes
+            self._outcomes.extendleft(reversed(facts))
             raise
 
     def _claim(self, entries: list[Entry], now: int) -> list[Entry]:
@@ -146,7 +146,7 @@ class SenderShard:
         return mine
 
     def _give_up(self, entries: list[Entry], now: int) -> None:
-        """End attempts without a call, by a claim as well: so they can't be sent at the same time."""
+        """End attempts without a call, by a claim too: they can't be sent at the same time."""
         facts = []
         for entry in self._claim(entries, now):
             kind = SendCancelled if entry.cancelled else SendExpired

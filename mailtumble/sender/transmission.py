@@ -112,9 +112,7 @@ class Transmission:
             TAG_TARGET: str(entry.target),
             TAG_ATTEMPT: entry.attempt_id,
         }
-        mail = OutgoingMail(
-            rewritten.to_bytes(), entry.alias, entry.address, tags
-        )
+        mail = OutgoingMail(rewritten.to_bytes(), entry.alias, entry.address, tags)
         return Ready(job, mail)
 
     def call(self, ready: Ready, still_mine: Callable[[], bool]) -> Event | Missed:
@@ -174,4 +172,3 @@ class Transmission:
             detail=detail,
             called_at=self._clock.now() if called_at is None else called_at,
         )
-

@@ -94,5 +94,7 @@ class Application(Protocol[S]):
     def react(self, accepted: Accepted[S]) -> Reaction:
         """Writes, timers and facts that follow from an accepted record."""
 
-    def committed(self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]) -> None:
+    def committed(
+        self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]
+    ) -> None:
         """Hear what has just been committed (an application may keep some of it in memory)."""

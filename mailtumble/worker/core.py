@@ -76,9 +76,7 @@ class Core:
         now: int,
     ) -> tuple[Event, ...]:
         """What follows from a fact about a mail."""
-        return mail.decide(
-            state, fact, answer, decision_id=decision_id, now=now, rules=self._rules
-        )
+        return mail.decide(state, fact, answer, decision_id=decision_id, now=now, rules=self._rules)
 
     def react(self, accepted: Accepted[mail.Mail]) -> Reaction:
         """The views' writes and the timers that follow from an accepted record."""
@@ -98,9 +96,7 @@ class Core:
                 case _:
                     pass
             writes.extend(self._counts(accepted.shard_id, event, record.recorded_at))
-        return Reaction(
-            writes=tuple(writes), timers=mail.timers(record), timers_done=tuple(done)
-        )
+        return Reaction(writes=tuple(writes), timers=mail.timers(record), timers_done=tuple(done))
 
     def committed(
         self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]

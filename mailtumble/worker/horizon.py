@@ -93,7 +93,7 @@ class Reader:
             page = self.store.query(
                 self.table,
                 self.partition(bucket),
-                after=begin,
+                after=begin or None,  # DynamoDB takes no empty key
                 until=window.prefix + END,
                 limit=self.page_size,
             )
@@ -110,7 +110,7 @@ class Reader:
         window.order = [position for position, _ in kept]
 
     def prefixes(self) -> Sequence[str]:
-        """What stands before the first ``#`` of the positions: found by skipping through the key."""
+        """What stands before the first ``#`` of positions: found by skipping through the key."""
         found: dict[str, None] = {}
         for bucket in buckets_of(self.shard):
             after: str | None = None

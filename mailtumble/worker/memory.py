@@ -45,7 +45,7 @@ class Pending:
 
 @dataclass(slots=True)
 class SubjectMemory(Generic[S]):
-    """One subject: what the stream says (ledger, state), and the own outputs it does not say yet."""
+    """One subject: what the stream says, and the own outputs that it does not say yet."""
 
     subject: str
     ledger: Ledger

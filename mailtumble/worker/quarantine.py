@@ -13,9 +13,7 @@ def object_key(application: str, shard_id: str, record: StoredRecord) -> str:
     return f"quarantine/{application}/{shard_id}/{record.sequence_number}"
 
 
-def fact(
-    application: str, shard_id: str, record: StoredRecord, reason: str, bucket: str
-) -> Fact:
+def fact(application: str, shard_id: str, record: StoredRecord, reason: str, bucket: str) -> Fact:
     """``RecordQuarantined``, on the mail's subject where the record was about one."""
     name = derive("quarantine", application, record.sequence_number)
     event = RecordQuarantined(

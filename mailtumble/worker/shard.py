@@ -46,7 +46,7 @@ CAREFUL_RECORDS: Final = BATCH_RECORDS_MAX
 logger = logging.getLogger(__name__)
 
 
-class Stopping(RetryableError):
+class Stopping(RetryableError):  # noqa: N818 - what happened
     """The worker is asked to end while the world does not answer; nothing was committed."""
 
 
@@ -233,7 +233,7 @@ class ShardProcessor(Generic[S]):
         outputs: list[OutgoingRecord],
         now: int,
     ) -> None:
-        """A decision stands: drop it from the pending ones, or decide the rest again on top of it."""
+        """A decision stands: drop it from the pending ones, or decide those again on top of it."""
         waiting = memory.pending
         if waiting and waiting[0].output == stored.data:
             memory.pending = _without_leading_silence(waiting[1:])

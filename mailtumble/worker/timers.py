@@ -1,4 +1,4 @@
-"""Timers of one shard: a timer only appends ``TimerFired``; the decision comes when that is read."""
+"""Timers of one shard: a timer only appends; the decision comes when that is read."""
 
 from __future__ import annotations
 

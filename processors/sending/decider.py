@@ -296,9 +296,7 @@ def _call_off(sending: Sending, event: Outcome) -> tuple[Event, ...]:
     if target.attempt_id == event.attempt_id or not target.outstanding:
         return ()
     reason = "an earlier attempt was accepted after all"
-    request = SendCancelRequested(
-        target=event.target, attempt_id=target.attempt_id, reason=reason
-    )
+    request = SendCancelRequested(target=event.target, attempt_id=target.attempt_id, reason=reason)
     return (request,)
 
 

@@ -100,7 +100,7 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
             return replace(dispatch, attempts=attempts)
 
 
-def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:
+def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, PLR0911 - a table
     match event:
         case SendStarted(round=number):
             return replace(attempt, started=max(attempt.started, number))

@@ -1,8 +1,8 @@
 """Instants on an even grid: the arithmetic by which a fleet shares one quota.
 
-Time is cut into slices of one second. A slice k with rate r holds floor((k+1)r) - floor(kr)
-instants, so that no rate is rounded away: 13.3/s gives 13 or 14. Instant m of the grid lies at
-m/r seconds. Whoever holds an instant may make one call at it; one that has passed is lost.
+Time is cut into slices of one second. Instant m of the grid lies at m/r seconds, so slice k
+holds ceil((k+1)r) - ceil(kr) instants and no rate is rounded away: 13.3/s gives 13 or 14. Whoever
+holds an instant may make one call at it; one that has passed is lost.
 """
 
 from __future__ import annotations

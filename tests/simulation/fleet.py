@@ -2,105 +2,113 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from mailtumble.worker.assembly import (
-    Plan,
-    Ports,
-    SenderParts,
-    core_lane,
-    intake,
-    startable,
-)
+from mailtumble.sender import application as sender
+from mailtumble.worker import core
+from mailtumble.worker.assembly import Plan, SenderParts, core_lane, intake, startable
 from mailtumble.worker.cursor import ShardLost
+from mailtumble.worker.shard import Stopping, outgoing
 from schemas.errors import RetryableError
+from schemas.events import MailReceived
 from schemas.values import SECOND_US
-from tests.simulation.faults import guard_all
+from tests.simulation.guards import guarded_ports
 from tests.simulation.scheduler import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from mailtumble.ports.stream import Shard
     from mailtumble.sender.shard import SenderShard
     from mailtumble.sender.transmission import Job
     from mailtumble.worker.assembly import Lane
+    from mailtumble.worker.shard import ShardProcessor
+    from schemas.events import Event
     from tests.simulation.world import World
 
-POLL_S = 1.0
-READ_LIMIT = 50
+T = TypeVar("T")
+
+POLL_S: Final = 1.0
+SHARDS_LOOKED_FOR_S: Final = 3.0
+QUOTA_S: Final = 2.0
+INTAKE_S: Final = 0.5
+READ_LIMIT: Final = 50
+UNKNOWN_WAIT_US: Final = 8 * SECOND_US
+
+
+class Poisoned(Exception):  # noqa: N818 - what befell the worker
+    """A record at which a worker dies, whatever it does."""
+
+
+def poison_for(application: str) -> str:
+    """The subject line of a mail at whose ``MailReceived`` this application dies."""
+    return f"poison for {application}"
 
 
 class SimulatedWorker:
-    """One process of one kind, as the embedded host would run it."""
+    """One process of one kind, as a host would run it."""
 
     def __init__(self, world: World, kind: str, number: int) -> None:
         """Start its threads in the world."""
         self.world = world
         self.process = Process(f"{kind}-{number}")
-        ports = guard_all(world.faults, self.process, world)
-        self.ports = Ports(
-            clock=world.clock,
-            stream=ports["stream"],
-            store=ports["store"],
-            objects=ports["objects"],
-            queue=ports["queue"],
-            aliases=ports["aliases"],
-            transport=ports["provider"],
-            account=ports["provider"],
-        )
+        self.stopping = False
+        self.ports = guarded_ports(world, self.process)
         self.plan = Plan(
             owner=self.process.name,
             bucket=world.bucket,
-            unknown_wait_us=8 * SECOND_US,
+            rules=world.rules,
+            unknown_wait_us=UNKNOWN_WAIT_US,
         )
-        self.parts = SenderParts(self.ports, self.plan, lambda: False)
+        self.parts = SenderParts(self.ports, self.plan, lambda: self.stopping)
+        self._generation = sender.GENERATION if kind == sender.NAME else self.plan.generation
         self._started: set[str] = set()
         self._closed: set[str] = set()
         match kind:
-            case "core":
+            case core.NAME:
                 self._thread(lambda: self._shards(self._core_lane))
-            case "sender":
-                self._thread(lambda: self._every(2.0, self._poll_quota))
+            case sender.NAME:
+                self._thread(lambda: self._every(QUOTA_S, self._poll_quota))
                 self._thread(lambda: self._shards(self._sender_lane))
             case _:
-                self._thread(lambda: self._every(0.5, self._intake(), died_on_error=False))
+                service = intake(self.ports, self.plan)
+                self._thread(lambda: self._every(INTAKE_S, lambda: service.step(0)))
 
     def _thread(self, body: Callable[[], None]) -> None:
         def guarded() -> None:
             try:
                 body()
-            except ShardLost:
-                # Another host is at work: this one ends, as the embedded host does.
+            except Poisoned:
                 self.process.die()
+            except (ShardLost, Stopping):
+                # With another owner at work, and when asked to stop, this one just ends.
+                self._end()
             except Exception as error:  # noqa: BLE001 - any other error ends the worker (rule 5)
                 self.world.errors.append(f"{self.process.name}: {type(error).__name__}: {error}")
                 self.process.die()
 
         self.world.scheduler.spawn(self.process, guarded)
 
-    def _every(
-        self, seconds: float, step: Callable[[], object], *, died_on_error: bool = True
-    ) -> None:
-        del died_on_error
-        while True:
-            try:
-                step()
-            except RetryableError:
-                pass
+    def _every(self, seconds: float, step: Callable[[], object]) -> None:
+        while not self.stopping:
+            _unless_not_now(step)
             self.world.clock.sleep(seconds)
+        self._end()
+
+    def _end(self) -> None:
+        while self.world.on_last_try(self.process.kind):
+            self.world.clock.sleep(POLL_S)
+        self.process.die()
 
     def _poll_quota(self) -> None:
+        now = self.world.clock.now()
         facts = self.parts.quota.poll()
         if facts:
-            lane = core_lane_append(self)
-            lane(facts)
+            self.ports.stream.append([outgoing(fact, now) for fact in facts])
 
-    def _intake(self) -> Callable[[], object]:
-        service = intake(self.ports, self.plan)
-        return lambda: service.step(0)
-
-    def _shards(self, begin: Callable[[str], None]) -> None:
-        """Start lanes as shards become ready: what the embedded host does."""
+    def _shards(self, begin: Callable[[Shard], None]) -> None:
+        """Start lanes as shards become ready: what a host does."""
 
         def look() -> None:
             shards = self.ports.stream.shards()
@@ -108,25 +116,26 @@ class SimulatedWorker:
                 self._started.add(shard.id)
                 self._thread(lambda shard=shard: begin(shard))  # type: ignore[misc]
 
-        self._every(3.0, look)
+        self._every(SHARDS_LOOKED_FOR_S, look)
 
     def _is_closed(self, shard_id: str) -> bool:
         if shard_id not in self._closed:
-            name = self.process.name.split("-")[0]
-            generation = "0" if name == "sender" else self.plan.generation
-            item = self.ports.store.get("cursors", {"cursor": f"{name}#{generation}#{shard_id}"})
+            key = {"cursor": f"{self.process.kind}#{self._generation}#{shard_id}"}
+            item = self.ports.store.get("cursors", key)
             if item is None or not item.get("closed"):
                 return False
             self._closed.add(shard_id)
         return True
 
-    def _core_lane(self, shard: object) -> None:
-        lane = core_lane(shard, self.ports, self.plan, lambda: False)  # type: ignore[arg-type]
+    def _core_lane(self, shard: Shard) -> None:
+        lane = core_lane(shard, self.ports, self.plan, lambda: self.stopping)
+        _poison(lane)
         self.world.tallies.append(lane.tally)
         self._drive(shard, lane, lambda: None)
 
-    def _sender_lane(self, shard: object) -> None:
-        lane = self.parts.lane(shard)  # type: ignore[arg-type]
+    def _sender_lane(self, shard: Shard) -> None:
+        lane = self.parts.lane(shard)
+        _poison(lane.processor)
         self.world.tallies.append(lane.processor.tally)
 
         def pace() -> None:
@@ -141,30 +150,22 @@ class SimulatedWorker:
         outcome = self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant)
         lane.report(job, outcome)
 
-    def _drive(self, shard: object, lane: Lane, pace: Callable[[], None]) -> None:
-        clock = self.world.clock
+    def _drive(self, shard: Shard, lane: Lane, pace: Callable[[], None]) -> None:
         after = self._patiently(lane.take_over)
-        shard_id = shard.id  # type: ignore[attr-defined]
-        reader = self._patiently(lambda: self.ports.stream.reader(shard_id, after=after))
-        while True:
-            try:
-                batch = reader.read(READ_LIMIT)
-            except RetryableError:
-                clock.sleep(POLL_S)
-                continue
+        reader = self._patiently(lambda: self.ports.stream.reader(shard.id, after=after))
+        while not self.stopping:
+            batch = self._patiently(lambda: reader.read(READ_LIMIT))
             lane.process(batch.records)
             if batch.ended:
-                lane.close()
+                self._patiently(lane.close)
                 return
-            for step in (lane.tick, pace):
-                try:
-                    step()
-                except RetryableError:
-                    pass
-            if len(batch.records) == 0:
-                clock.sleep(POLL_S * (0.5 + self.world.draw.random()))
+            _unless_not_now(lane.tick)
+            _unless_not_now(pace)
+            if not batch.records:
+                self.world.clock.sleep(POLL_S * (0.5 + self.world.draw.random()))
+        _unless_not_now(lane.release)
 
-    def _patiently(self, call: Callable[[], object]) -> object:
+    def _patiently(self, call: Callable[[], T]) -> T:
         while True:
             try:
                 return call()
@@ -172,15 +173,27 @@ class SimulatedWorker:
                 self.world.clock.sleep(POLL_S)
 
 
-def core_lane_append(worker: SimulatedWorker) -> Callable[[object], None]:
-    """Append facts that belong to no shard (the quota), as the host does."""
-    from mailtumble.worker.shard import outgoing  # noqa: PLC0415
+def _unless_not_now(step: Callable[[], object]) -> None:
+    """Rule 5: what can be retried waits for the next time."""
+    try:
+        step()
+    except Stopping:
+        raise
+    except RetryableError:
+        pass
 
-    def append(facts: object) -> None:
-        now = worker.world.clock.now()
-        worker.ports.stream.append([outgoing(fact, now) for fact in facts])  # type: ignore[attr-defined]
 
-    return append
+def _poison(processor: ShardProcessor[Any]) -> None:
+    """Let the application die at the records that are poison for it."""
+    application = processor.application
+    evolve, word = application.evolve, poison_for(application.name)
+
+    def poisoned(state: object, event: Event) -> object:
+        if isinstance(event, MailReceived) and event.subject_line == word:
+            raise Poisoned(word)
+        return evolve(state, event)
+
+    application.evolve = poisoned  # type: ignore[method-assign]
 
 
 class Supervisor:
@@ -191,7 +204,7 @@ class Supervisor:
         self._world = world
         self._count = 0
         self.current: dict[str, SimulatedWorker] = {}
-        for kind in ("intake", "core", "sender"):
+        for kind in ("intake", core.NAME, sender.NAME):
             self.start(kind)
 
     def start(self, kind: str) -> None:
@@ -206,9 +219,13 @@ class Supervisor:
         self.current[kind].process.paused_until = self._world.clock.now() + pause_us
         self.start(kind)
 
-    def kill(self, kind: str) -> None:
-        """As by kill -9."""
-        self.current[kind].process.die()
+    def pause(self, kind: str, pause_us: int) -> None:
+        """Pause the worker; nobody notices."""
+        self.current[kind].process.paused_until = self._world.clock.now() + pause_us
+
+    def stop(self, kind: str) -> None:
+        """As by SIGTERM: it says good-bye where it can, and is gone before long."""
+        self.current[kind].stopping = True
 
     def _died(self, kind: str, worker: SimulatedWorker) -> None:
         if self.current[kind] is worker:

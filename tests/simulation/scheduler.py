@@ -26,12 +26,17 @@ class ProcessDied(BaseException):
 
 @dataclass(eq=False)
 class Process:
-    """A simulated operating-system process."""
+    """A simulated operating-system process; its name is what it is, and a number."""
 
     name: str
     dead: bool = False
     paused_until: int = 0
     on_death: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """What it is: core, sender or intake."""
+        return self.name.partition("-")[0]
 
     def die(self) -> None:
         """Stop at once, wherever it is."""
@@ -60,7 +65,6 @@ class Scheduler:
         self._count = 0
         self._hub = getcurrent()
         self._tasks: dict[greenlet, Task] = {}
-        self.crash: BaseException | None = None
 
     def spawn(self, process: Process | None, body: Callable[[], None], after_us: int = 0) -> None:
         """Start a thread of a process."""

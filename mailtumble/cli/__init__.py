@@ -1,0 +1,44 @@
+"""The command line. Errors are one line on stderr: 2 for a wrong call, 1 for a failure."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from mailtumble.cli.main import group
+from schemas.errors import BadInput, MailtumbleError
+
+
+def main() -> None:
+    """Run a command; a traceback is shown with ``--debug`` only."""
+    debug = "--debug" in sys.argv
+    code: object = 0
+    try:
+        code = group.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BadInput as error:
+        _fail(error, 2, debug=debug)
+    except (MailtumbleError, OSError) as error:
+        _fail(error, 1, debug=debug)
+    except Exception as error:  # noqa: BLE001 - a person gets a line, whatever went wrong
+        _fail(error, 1, debug=debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: Exception, code: int, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    text = (
+        str(error)
+        if isinstance(error, (MailtumbleError, OSError))
+        else (f"{type(error).__name__}: {error}; run again with --debug for the details")
+    )
+    click.echo(f"mailtumble: {' '.join(text.split())}", err=True)
+    sys.exit(code)

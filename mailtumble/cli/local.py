@@ -1,0 +1,99 @@
+"""``mailtumble local``: the whole system on this machine, and a look into it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--smtp-port", default=2525, show_default=True, help="Where mail comes in; 0: a free port."
+)
+@click.option(
+    "--rate", default=14.0, show_default=True, help="The local SES's limit, recipients a second."
+)
+@click.option(
+    "--daily-quota", default=50_000, show_default=True, help="Its limit for 24 hours; -1: none."
+)
+@click.option(
+    "--limiter",
+    type=click.Choice(["fixed", "sliding", "debt"]),
+    default="debt",
+    show_default=True,
+    help="How it measures the rate.",
+)
+@state_option
+@click.pass_context
+def command(
+    context: click.Context,
+    smtp_port: int,
+    rate: float,
+    daily_quota: int,
+    limiter: str,
+    state_dir: Path | None,
+    debug: bool,  # noqa: FBT001 - click gives it by name
+) -> None:
+    """Run AWS, SES and all workers on this machine until Ctrl-C.
+
+    Mail comes in by SMTP, for any recipient. The limits are the local SES's own; the sender
+    learns of them as it would from SES. All state is gone when this ends.
+
+    \b
+    Example:  mailtumble local --rate 50
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    if context.invoked_subcommand is not None:
+        return
+    from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415 - slow to import
+
+    options = StackOptions(
+        state_dir=(state_dir or Path(DEFAULT_DIR)).absolute(),
+        smtp_port=smtp_port,
+        rate=rate,
+        daily_quota=daily_quota,
+        limiter=limiter,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    click.echo("Starting AWS, SES and the workers. Their state lives as long as this runs.")
+    stack = LocalStack(options)
+    try:
+        state = stack.start()
+        click.echo(f"ready: SMTP on 127.0.0.1:{state.smtp_port}, state in {options.state_dir}")
+        click.echo("Next: mailtumble aliases add info@house.example you@example.com")
+        stack.watch(stop)
+    finally:
+        stack.stop()
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="An array of {name, pid, state}.")
+@state_option
+def status(
+    as_json: bool,  # noqa: FBT001 - click gives it by name
+    state_dir: Path | None,
+    debug: bool,  # noqa: FBT001 - click gives it by name
+) -> None:
+    """Tell which processes run.
+
+    \b
+    Example:  mailtumble local status --json
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    from mailtumble.local.stack import read_processes  # noqa: PLC0415 - slow to import
+
+    local_state(state_dir)
+    rows = read_processes(state_dir or Path(DEFAULT_DIR))
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:8} {row['pid']:>8}  {row['state']}")

@@ -1,0 +1,137 @@
+"""``mailtumble worker``: one worker in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mailtumble.cli.state import state_option, wiring
+from mailtumble.wiring import Wiring
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, for machines that collect logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, logger and message; the traceback where there is one."""
+        line: dict[str, Any] = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", type=click.Choice(["core", "sender", "intake"]))
+@click.option(
+    "--host",
+    type=click.Choice(["embedded"]),
+    default="embedded",
+    show_default=True,
+    help="How the stream is read: embedded drives every shard in this one process.",
+)
+@click.option(
+    "--status-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write {name, pid, web_port} there as soon as the worker is at work.",
+)
+@state_option
+def command(
+    name: str,
+    host: str,
+    status_file: Path | None,
+    state_dir: Path | None,
+    debug: bool,  # noqa: FBT001 - click gives it by name
+) -> None:
+    """Run one worker until SIGTERM or SIGINT.
+
+    core decides where mails go and what follows from each outcome; sender makes the calls to
+    SES at their instants; intake takes SES's notifications from the queue to the stream.
+
+    Its health is at http://127.0.0.1:PORT/health, its metrics at /metrics (MAILTUMBLE_WEB_PORT).
+
+    \b
+    Example:  mailtumble worker core
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del host
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True
+    )
+    for noisy in (
+        "botocore",
+        "urllib3",
+        "boto3",
+        "faust",
+        "mode",
+        "aiohttp",
+        "asyncio",
+        "mode.timers",
+    ):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    asyncio.run(_serve(name, wiring(state_dir), status_file))
+    logging.shutdown()
+    sys.stderr.flush()
+    # Threads that wait for a call without an answer must not hold the process up.
+    os._exit(0)
+
+
+async def _serve(name: str, wired: Wiring, status_file: Path | None) -> None:
+    web_port = wired.settings.web_port or _free_port()
+    host = _host(name, wired, web_port)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def ready() -> None:
+        logging.getLogger(__name__).info("%s is at work; health on port %d", name, web_port)
+        if status_file is not None:
+            plain = {"name": name, "pid": os.getpid(), "web_port": web_port}
+            draft = status_file.with_suffix(".draft")
+            draft.write_text(json.dumps(plain), encoding="utf-8")
+            draft.replace(status_file)
+
+    try:
+        await host.run(stop, ready)
+    finally:
+        if status_file is not None:
+            status_file.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file, at the end
+
+
+def _host(name: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one of three hosts
+    ports, plan = wired.ports(), wired.plan()
+    if name == "intake":
+        from mailtumble.worker.intake_host import IntakeHost  # noqa: PLC0415 - only what is used
+
+        return IntakeHost(ports, plan, web_port=web_port)
+    poll_s = wired.settings.poll_interval_s
+    if name == "sender":
+        from mailtumble.worker.sender_host import SenderHost  # noqa: PLC0415
+
+        return SenderHost(ports, plan, web_port=web_port, poll_interval_s=poll_s)
+    from mailtumble.worker.core_host import core_host  # noqa: PLC0415
+
+    return core_host(ports, plan, web_port=web_port, poll_interval_s=poll_s)
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port

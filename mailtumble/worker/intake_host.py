@@ -1,0 +1,67 @@
+"""Intake in the embedded host: a few rounds side by side, none while appends fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from mailtumble.worker.assembly import Plan, Ports, intake
+from mailtumble.worker.faust_app import FaustApp
+from mailtumble.worker.web import Pulse, Vitals
+from schemas.errors import MailtumbleError, RetryableError
+
+ROUNDS: Final = 3
+WAIT_S: Final = 2
+PAUSE_S: Final = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class IntakeHost:
+    """Hosts ``intake``; several hosts may run side by side."""
+
+    def __init__(self, ports: Ports, plan: Plan, *, web_port: int = 0) -> None:
+        """Put the service and its threads together."""
+        self._clock = ports.clock
+        self.vitals = Vitals("intake", ports.clock.now())
+        self.faust = FaustApp("intake", self.vitals, ports.clock.now, web_port=web_port)
+        self._rounds = ThreadPoolExecutor(ROUNDS, thread_name_prefix="intake")
+        self._objects = ThreadPoolExecutor(16, thread_name_prefix="intake-s3")
+        self._service = intake(ports, plan, self._side_by_side)
+        self._agent = self.faust.agent("intake", concurrency=ROUNDS)
+
+    async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until ``stop`` is set."""
+        await self.faust.start()
+        await self._agent.start()
+        ready()
+        try:
+            await asyncio.gather(*(self._round(f"round-{n}", stop) for n in range(ROUNDS)))
+        finally:
+            self._rounds.shutdown(wait=False, cancel_futures=True)
+            self._objects.shutdown(wait=False, cancel_futures=True)
+            await self.faust.stop()
+
+    async def _round(self, name: str, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        pulse = self.vitals.pulses[name] = Pulse(self._clock.now())
+        while not stop.is_set():
+            try:
+                taken = await self._agent.ask(
+                    lambda: loop.run_in_executor(self._rounds, self._service.step, WAIT_S)
+                )
+            except RetryableError as error:
+                logger.warning("intake waits: %s", error)
+                await asyncio.sleep(PAUSE_S)
+            except MailtumbleError:
+                stop.set()
+                raise
+            else:
+                pulse.moved_at = self._clock.now()
+                self.vitals.count("messages", taken)
+
+    def _side_by_side(self, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
+        return self._objects.map(call, items)

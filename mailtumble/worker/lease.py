@@ -1,0 +1,107 @@
+"""One embedded host per application: a beating heart in a table, watched before it is replaced.
+
+The fence of the cursors makes two owners harmless; this makes sure that there aren't two in the
+first place, and that a host takes its dead predecessor's place by itself. No clocks are compared:
+a heart that beats is seen to beat.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mailtumble.ports.store import (
+    Condition,
+    ConditionFailed,
+    Delete,
+    Equals,
+    Item,
+    ItemStore,
+    Put,
+    Update,
+)
+from mailtumble.ports.world import Clock
+from schemas.errors import MailtumbleError
+
+BEAT_S: Final = 1.0
+WATCHED_S: Final = 3.0
+
+
+class HostAlive(MailtumbleError):  # noqa: N818 - what was found
+    """Another host of the same application is alive."""
+
+
+class HostLease:
+    """The right to host an application in one process."""
+
+    def __init__(self, store: ItemStore, application: str, holder: str) -> None:
+        """``holder`` names this host."""
+        self._store = store
+        self._application = application
+        self._holder = holder
+        self._key = {"name": f"host#{application}"}
+
+    def acquire(self, clock: Clock) -> None:
+        """Take a dead predecessor's place, having watched its heart for a while.
+
+        Raises:
+            HostAlive: the predecessor lives.
+        """
+        before = self._store.get("fleet", self._key)
+        if before is not None:
+            waited = 0.0
+            while waited < WATCHED_S:
+                clock.sleep(BEAT_S / 2)
+                waited += BEAT_S / 2
+                now = self._store.get("fleet", self._key)
+                if now is None:
+                    break
+                if now.get("beat") != before.get("beat") or now["holder"] != before["holder"]:
+                    raise self._alive(now)
+        self._take(before)
+
+    def beat(self) -> None:
+        """Show that this host is alive; every :data:`BEAT_S`.
+
+        Raises:
+            HostAlive: another one has taken the place.
+        """
+        mine = Condition(exists=True, alternatives=((Equals("holder", self._holder),),))
+        try:
+            self._store.write(Update("fleet", self._key, add={"beat": 1}, when=(mine,)))
+        except ConditionFailed as error:
+            raise self._alive(error.items[0]) from error
+
+    def release(self) -> None:
+        """Leave the place to whoever comes."""
+        mine = Condition(exists=True, alternatives=((Equals("holder", self._holder),),))
+        try:
+            self._store.write(Delete("fleet", self._key, (mine,)))
+        except ConditionFailed:
+            return
+
+    def _take(self, before: Item | None) -> None:
+        free = Condition(exists=False)
+        dead = (
+            ()
+            if before is None
+            else (
+                Condition(
+                    exists=True,
+                    alternatives=(
+                        (
+                            Equals("holder", str(before["holder"])),
+                            Equals("beat", int(str(before["beat"]))),
+                        ),
+                    ),
+                ),
+            )
+        )
+        item: Item = {**self._key, "holder": self._holder, "beat": 0}
+        try:
+            self._store.write(Put("fleet", item, (free, *dead)))
+        except ConditionFailed as error:
+            raise self._alive(error.items[0]) from error
+
+    def _alive(self, item: Item | None) -> HostAlive:
+        other = item["holder"] if item else "nobody"
+        return HostAlive(f"{self._application} is hosted by {other}, which is alive: stop it first")

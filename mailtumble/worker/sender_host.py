@@ -1,0 +1,83 @@
+"""The sender in the embedded host: pace by Faust's timer, calls on threads, each at its instant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, cast
+
+from mailtumble.ports.stream import Shard
+from mailtumble.sender.application import GENERATION, NAME
+from mailtumble.sender.shard import SenderShard
+from mailtumble.sender.transmission import Job
+from mailtumble.worker.assembly import Lane, Plan, Ports, SenderParts
+from mailtumble.worker.host import EmbeddedHost, Hosted
+from mailtumble.worker.shard import outgoing
+from schemas.values import SECOND_US
+
+PACE_S: Final = 0.2
+QUOTA_S: Final = 1.0
+CALLS_MAX: Final = 64
+PREPARED_US: Final = 300_000
+"""A job is taken up so long before its instant: fetching and rewriting take their time."""
+
+
+class SenderHost(EmbeddedHost):
+    """Hosts ``sender`` over all shards."""
+
+    def __init__(self, ports: Ports, plan: Plan, **options: Any) -> None:  # noqa: ANN401
+        """``options`` as for :class:`EmbeddedHost`."""
+        self.parts = SenderParts(ports, plan, self.stopping)
+        super().__init__(NAME, ports, plan, self._lane, generation=GENERATION, **options)
+        self._calls = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="sender-call")
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    def add_timers(self) -> None:
+        """Pace and quota besides."""
+        super().add_timers()
+        self.faust.timer(QUOTA_S, self._guarded("quota", self._poll_quota))
+        self.faust.timer(PACE_S, self._guarded("pace", lambda: self.each_lane(self._pace)))
+
+    async def finish(self) -> None:
+        """Let the calls under way end, and tell their outcomes."""
+        if self._jobs:
+            await asyncio.wait(set(self._jobs))
+        for hosted in self.lanes.values():
+            await hosted.run(_sender(hosted).flush)
+
+    def _lane(self, shard: Shard, stopping: Callable[[], bool]) -> Lane:  # noqa: ARG002
+        return self.parts.lane(shard)
+
+    async def _poll_quota(self) -> None:
+        facts = await self.blocking(self.parts.quota.poll)
+        if facts:
+            records = [outgoing(fact, self.ports.clock.now()) for fact in facts]
+            await self.blocking(lambda: self.ports.stream.append(records))
+
+    async def _pace(self, hosted: Hosted) -> None:
+        lane = _sender(hosted)
+        await hosted.run(lane.flush)
+        room = CALLS_MAX - len(self._jobs)
+        if self.parts.quota.known is None or room <= 0:
+            return
+        for job in await hosted.run(lambda: lane.pace(room)):
+            task = asyncio.create_task(self._carry_out(lane, job))
+            self._jobs.add(task)
+            task.add_done_callback(self._jobs.discard)
+
+    async def _carry_out(self, lane: SenderShard, job: Job) -> None:
+        wait_us = job.instant_at - PREPARED_US - self.ports.clock.now()
+        if wait_us > 0:
+            await asyncio.sleep(wait_us / SECOND_US)
+        loop = asyncio.get_running_loop()
+        outcome = await loop.run_in_executor(
+            self._calls,
+            lambda: self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant),
+        )
+        lane.report(job, outcome)
+        self.vitals.count(type(outcome).__name__)
+
+
+def _sender(hosted: Hosted) -> SenderShard:
+    return cast("SenderShard", hosted.lane)

@@ -1,0 +1,213 @@
+"""The golden files: one record for every event type and version, as it was written first.
+
+Files and manifest are append-only. ``python -m tests.golden`` writes those that are missing for
+the versions of today, and never touches one that is there. Beside each record lies the same as
+JSON, to be read by people and compared with by the tests. Each line of the manifest seals the
+lines before it, so that none of them can be changed or taken out by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.codec import encode
+from schemas.envelope import EventEnvelope, Head
+from schemas.events import (
+    EVENT_TYPES,
+    Event,
+    MailCompleted,
+    QuotaObserved,
+    RecordQuarantined,
+    RecordRedriven,
+    RouteDeferred,
+    RouteExpired,
+    RouteNotFound,
+    SendCancelled,
+    SendCancelRequested,
+    SendExpired,
+    SendParked,
+    Versions,
+)
+from schemas.ids import derive, fingerprint
+from schemas.structure import from_plain, to_plain
+from schemas.upcasters import upcast
+from schemas.values import DeferReason, TimerKind
+from tests import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER: Final = Path(__file__).parent / "fixtures" / "golden"
+MANIFEST: Final = "MANIFEST"
+_DECIDED: Final = (
+    *("RouteResolved", "RouteNotFound", "RouteDeferred", "RouteExpired"),
+    *("SendScheduled", "SendCancelRequested", "SendParked", "MailCompleted"),
+)
+_BY_NAME: Final = {kind.__name__: kind for kind in EVENT_TYPES}
+
+
+def _samples() -> tuple[Event, ...]:
+    attempt = "2f6f3a1e-0d57-5ab4-9df0-6f2a7c1f9f10"
+    return (
+        samples.received(subject_line="Grüße aus Köln"),
+        samples.resolved("bob@example.org", "carol@example.org"),
+        RouteNotFound(tried=("sales@example.com", "@example.com")),
+        RouteDeferred(reason="timed out", number=2, retry_at=samples.after(4)),
+        RouteExpired(reason="timed out"),
+        samples.scheduled(attempt, possible_duplicate=True, number=2),
+        SendCancelRequested(target=0, attempt_id=attempt, reason="accepted after all"),
+        SendParked(target=1, reason="nobody knows whether SES has the mail"),
+        MailCompleted(ended={"completed": 1, "bounced": 1}),
+        samples.started(attempt, round_=1),
+        samples.accepted(attempt),
+        samples.deferred(DeferReason.THROTTLED, attempt),
+        samples.failed(attempt),
+        samples.unknown(attempt),
+        SendExpired(target=0, attempt_id=attempt),
+        SendCancelled(target=0, attempt_id=attempt),
+        samples.delivered(attempt),
+        samples.delayed(attempt),
+        samples.bounced(attempt),
+        samples.complained(attempt),
+        samples.rejected(attempt),
+        samples.fired(TimerKind.UNKNOWN, attempt, 1, samples.after(60)),
+        QuotaObserved(max_send_rate=13.3, max_24h=50_000),
+        RecordQuarantined(
+            application="core",
+            shard_id="shardId-000000000002",
+            sequence_number="49664400000000000000".zfill(64),
+            partition_key=samples.SUBJECT,
+            reason="not msgpack: Unpack failed",
+            bucket="mail",
+            object_key="quarantine/core/shardId-000000000002/1",
+        ),
+        RecordRedriven(quarantined=derive("quarantine", "core", "1"), by="ann"),
+    )
+
+
+def sample(event: Event) -> EventEnvelope:
+    """A record that tells of this event alone, as such records are on the log."""
+    name = type(event).__name__
+    decided = name in _DECIDED
+    return EventEnvelope(
+        id=derive("golden", name),
+        subject="fleet" if name == "QuotaObserved" else samples.SUBJECT,
+        cause=derive("golden-cause", name),
+        after=Head(derive("golden-before"), fingerprint(b"before")) if decided else None,
+        recorded_at=samples.after(2) + 123_456,
+        decider="mail" if decided else "sender",
+        rule_version=1 if decided else 0,
+        events=(event,),
+    )
+
+
+def file_name(kind: type[Event]) -> str:
+    """Of the record of this event type, in the version that is written today."""
+    return f"{kind.__name__}-v{Versions.current[kind]}.msgpack"
+
+
+def as_json(record: EventEnvelope) -> str:
+    """A record for people: its fields, and each event with type, version and payload."""
+    after = record.after
+    shown: dict[str, Any] = {
+        **{name: getattr(record, name) for name in ("id", "subject", "cause")},
+        "after": None if after is None else [after.id, after.fingerprint.hex()],
+        **{name: getattr(record, name) for name in ("recorded_at", "decider", "rule_version")},
+        "events": [
+            [type(each).__name__, Versions.current[type(each)], to_plain(each)]
+            for each in record.events
+        ],
+    }
+    return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+
+
+def of_json(text: str) -> EventEnvelope:
+    """The record that a golden JSON file tells of, its events brought to today's versions."""
+    shown = json.loads(text)
+    events = shown.pop("events")
+    after = shown.pop("after")
+    return EventEnvelope(
+        **shown,
+        after=after and Head(after[0], bytes.fromhex(after[1])),
+        events=tuple(_event(*each) for each in events),
+    )
+
+
+def _event(name: str, version: int, payload: dict[str, Any]) -> Event:
+    kind = _BY_NAME[name]
+    return from_plain(kind, dict(upcast(name, version, Versions.current[kind], payload)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A line of the manifest: a file, its digest, and the seal over everything up to here."""
+
+    name: str
+    digest: str
+    seal: str
+
+
+def sealed(name: str, digest: str, before: str) -> Sealed:
+    """The line for a file behind a line whose seal is ``before`` ("" for the first)."""
+    return Sealed(name, digest, hashlib.sha256(f"{before} {digest} {name}".encode()).hexdigest())
+
+
+def manifest(folder: Path = FOLDER) -> list[Sealed]:
+    """The lines of a folder's manifest, in order; none where there is no manifest."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return []
+    fields = [line.split(" ") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Sealed(name, digest, seal) for seal, digest, name in fields]
+
+
+def complaints(folder: Path = FOLDER) -> Iterator[str]:
+    """What was changed, taken out or put in without the manifest's knowing of it."""
+    before = ""
+    lines = manifest(folder)
+    for line in lines:
+        path = folder / line.name
+        if not path.exists():
+            yield f"{line.name} was removed: records like it still lie in archives"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != line.digest:
+            yield f"{line.name} was changed: the bytes in the archives were not"
+        if line != sealed(line.name, line.digest, before):
+            yield f"{MANIFEST}: a line before {line.name} was changed or removed"
+        before = line.seal
+    known = {MANIFEST, *(line.name for line in lines)}
+    for path in sorted(folder.iterdir()):
+        if path.name not in known:
+            yield f"{path.name} does not stand in the manifest: run python -m tests.golden"
+
+
+def write_missing(folder: Path = FOLDER) -> list[str]:
+    """Write and seal the files of today's versions that are not there yet; their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = manifest(folder)
+    known = {line.name for line in lines}
+    before = lines[-1].seal if lines else ""
+    written: list[str] = []
+    for event in _samples():
+        name = file_name(type(event))
+        if name in known:
+            continue
+        record = sample(event)
+        for file, data in (
+            (name, encode(record)),
+            (name.replace(".msgpack", ".json"), as_json(record).encode()),
+        ):
+            (folder / file).write_bytes(data)
+            line = sealed(file, hashlib.sha256(data).hexdigest(), before)
+            with (folder / MANIFEST).open("a", encoding="utf-8") as out:
+                out.write(f"{line.seal} {line.digest} {line.name}\n")
+            before = line.seal
+            written.append(file)
+    return written
+
+
+if __name__ == "__main__":
+    print("\n".join(write_missing()) or "every event has its golden file")  # noqa: T201 - a tool

@@ -1,0 +1,265 @@
+"""The ports as one process sees them: a fake behind each, every call through the faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from mailtumble.ports.store import Check, Put
+from mailtumble.ports.stream import Batch
+from mailtumble.ports.world import OutcomeUnknown, SendRefused
+from mailtumble.worker.assembly import Ports
+from schemas.errors import RetryableError
+from schemas.values import DeferReason
+from tests.fakes.items import InMemoryItems
+from tests.fakes.objects import InMemoryObjects
+from tests.fakes.provider import InMemoryProvider
+from tests.fakes.queues import InMemoryQueue
+from tests.fakes.stream import InMemoryStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mailtumble.ports.store import Action, Delete, Item, Key, Page, Update
+    from mailtumble.ports.stream import OutgoingRecord, Shard
+    from mailtumble.ports.world import AliasEntry, OutgoingMail, QueueMessage, Quota
+    from tests.simulation.faults import Faults
+    from tests.simulation.scheduler import Process
+    from tests.simulation.world import World
+
+F = TypeVar("F")
+T = TypeVar("T")
+
+REFUSALS: Final = (
+    *(DeferReason.TRANSIENT,) * 6,
+    *(DeferReason.THROTTLED,) * 6,
+    DeferReason.STOPPED,
+)
+"""What SES answers at times, by how often (a stop keeps a mail waiting for a minute)."""
+
+
+class Guarded(Generic[F]):
+    """What the guards have in common. ``service`` names the call sites."""
+
+    service: str
+
+    def __init__(self, faults: Faults, process: Process, fake: F) -> None:
+        """Stand before ``fake`` for one process."""
+        self._faults = faults
+        self._process = process
+        self._fake = fake
+
+    def _call(self, name: str, apply: Callable[[], T], lost: type[Exception] = RetryableError) -> T:
+        return self._faults.call(self._process, f"{self.service} {name}", apply, lost)
+
+
+class GuardedStore(Guarded[InMemoryItems]):
+    """DynamoDB, as far as workers use it."""
+
+    service = "dynamodb"
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Commits move the cursor; claims, and the dropping of queue entries, only check it."""
+        name = "commit"
+        if isinstance(actions[0], Check):
+            claims = any(isinstance(each, Put) and each.table == "claims" for each in actions)
+            name = "claim" if claims else "drop"
+        self._call(f"transact {name}", lambda: self._fake.transact(actions))
+
+    def write(self, action: Put | Delete | Update) -> Item | None:
+        """One item."""
+        return self._call(f"write {action.table}", lambda: self._fake.write(action))
+
+    def write_all(self, actions: Sequence[Put | Delete]) -> None:
+        """Many items, unconditionally."""
+        self._call(f"write_all {actions[0].table}", lambda: self._fake.write_all(actions))
+
+    def get(self, table: str, key: Key) -> Item | None:
+        """One item."""
+        return self._call(f"get {table}", lambda: self._fake.get(table, key))
+
+    def get_all(self, table: str, keys: Sequence[Key]) -> Sequence[Item | None]:
+        """Many items."""
+        return self._call(f"get_all {table}", lambda: self._fake.get_all(table, keys))
+
+    def query(
+        self,
+        table: str,
+        partition: str,
+        *,
+        after: str | int | None = None,
+        until: str | int | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        index: str | None = None,
+    ) -> Page:
+        """A range of items."""
+        return self._call(
+            f"query {table}",
+            lambda: self._fake.query(
+                table,
+                partition,
+                after=after,
+                until=until,
+                limit=limit,
+                descending=descending,
+                index=index,
+            ),
+        )
+
+    def scan(self, table: str) -> Sequence[Item]:
+        """All items."""
+        return self._call(f"scan {table}", lambda: self._fake.scan(table))
+
+
+class GuardedReader(Guarded[InMemoryStream]):
+    """A position in a shard: short batches at times, and readers that lag."""
+
+    service = "kinesis"
+
+    def __init__(
+        self,
+        faults: Faults,
+        process: Process,
+        fake: InMemoryStream,
+        shard_id: str,
+        after: str | None,
+    ) -> None:
+        """Read ``shard_id`` on behind ``after``."""
+        super().__init__(faults, process, fake)
+        self._shard_id = shard_id
+        self._after = after
+
+    def read(self, limit: int) -> Batch:
+        """GetRecords, of fewer records than asked for at times; a failed one moves nothing."""
+        faults = self._faults
+        if faults.scheduler.clock.now() < faults.lag_until.get(self._process.kind, 0):
+            return Batch((), ended=False, lag_ms=1_000)
+        some = limit if faults.draw.random() < 0.7 else faults.draw.randint(1, 4)
+        batch = self._call(
+            "read", lambda: self._fake.reader(self._shard_id, after=self._after).read(some)
+        )
+        if batch.records:
+            self._after = batch.records[-1].sequence_number
+        return batch
+
+
+class GuardedStream(Guarded[InMemoryStream]):
+    """Kinesis, whose PutRecords fails in part now and then."""
+
+    service = "kinesis"
+
+    def append(self, records: Sequence[OutgoingRecord]) -> Sequence[str]:
+        """Append, perhaps in part and then again, as the producer does it."""
+        return self._call("append", lambda: self._partly(records))
+
+    def shards(self) -> Sequence[Shard]:
+        """ListShards."""
+        return self._call("shards", self._fake.shards)
+
+    def reader(self, shard_id: str, *, after: str | None, at: str | None = None) -> GuardedReader:
+        """GetShardIterator."""
+        self._call("reader", lambda: self._fake.reader(shard_id, after=after, at=at))
+        return GuardedReader(self._faults, self._process, self._fake, shard_id, after)
+
+    def _partly(self, records: Sequence[OutgoingRecord]) -> Sequence[str]:
+        """Some records fail: they and all later ones of their subjects go again (see the port)."""
+        draw = self._faults.draw
+        if self._faults.calm or draw.random() > 0.05:
+            return self._fake.append(records)
+        failed = [draw.random() < 0.4 for _ in records]
+        self._fake.append([each for each, no in zip(records, failed, strict=True) if not no])
+        if draw.random() < 0.3:
+            raise RetryableError("PutRecords failed in part for too long")
+        first: dict[str, int] = {}
+        for index, (each, no) in enumerate(zip(records, failed, strict=True)):
+            if no:
+                first.setdefault(each.subject, index)
+        again = [
+            each
+            for index, each in enumerate(records)
+            if index >= first.get(each.subject, len(records))
+        ]
+        self._fake.append(again)
+        return ()
+
+
+class GuardedObjects(Guarded[InMemoryObjects]):
+    """S3."""
+
+    service = "s3"
+
+    def get(self, bucket: str, key: str) -> bytes:
+        """Read."""
+        return self._call("get", lambda: self._fake.get(bucket, key))
+
+    def put(self, bucket: str, key: str, data: bytes) -> None:
+        """Write."""
+        self._call("put", lambda: self._fake.put(bucket, key, data))
+
+    def size(self, bucket: str, key: str) -> int:
+        """Ask for the length."""
+        return self._call("size", lambda: self._fake.size(bucket, key))
+
+
+class GuardedQueue(Guarded[InMemoryQueue]):
+    """SQS."""
+
+    service = "sqs"
+
+    def receive(self, wait_s: int) -> Sequence[QueueMessage]:
+        """Take."""
+        return self._call("receive", lambda: self._fake.receive(wait_s))
+
+    def delete(self, messages: Sequence[QueueMessage]) -> None:
+        """Remove."""
+        self._call("delete", lambda: self._fake.delete(messages))
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """Add."""
+        self._call("send", lambda: self._fake.send(bodies))
+
+
+class GuardedProvider(Guarded[InMemoryProvider]):
+    """SES: a lost reply of a send leaves its outcome unknown."""
+
+    service = "ses"
+
+    def send(self, mail: OutgoingMail) -> str:
+        """SendEmail, at times answered with a refusal or an error of SES's own."""
+        return self._call("send", lambda: self._perhaps(mail), OutcomeUnknown)
+
+    def quota(self) -> Quota:
+        """GetAccount."""
+        return self._call("quota", self._fake.quota)
+
+    def _perhaps(self, mail: OutgoingMail) -> str:
+        faults = self._faults
+        if not faults.calm and faults.draw.random() < 0.08:
+            raise SendRefused(faults.draw.choice(REFUSALS), "not now")
+        return self._fake.send(mail)
+
+
+class GuardedAliases(Guarded["InMemoryAliases"]):
+    """The look-up."""
+
+    service = "aliases"
+
+    def find(self, names: Sequence[str]) -> Mapping[str, AliasEntry]:
+        """Look names up."""
+        return self._call("find", lambda: self._fake.find(names))
+
+
+def guarded_ports(world: World, process: Process) -> Ports:
+    """Every port of the world, for one process."""
+    faults = world.faults
+    provider = GuardedProvider(faults, process, world.provider)
+    return Ports(
+        clock=world.clock,
+        stream=GuardedStream(faults, process, world.stream),
+        store=GuardedStore(faults, process, world.store),
+        objects=GuardedObjects(faults, process, world.objects),
+        queue=GuardedQueue(faults, process, world.queue),
+        aliases=GuardedAliases(faults, process, world.aliases),
+        transport=provider,
+        account=provider,
+    )

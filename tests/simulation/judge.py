@@ -1,0 +1,162 @@
+"""The verdict on a world: was a mail lost or doubled, is what people see the truth?
+
+The judge does not believe the workers. Loss and duplicates are counted from what the provider
+accepted against what SES took in and what the aliases were; the log is searched as plain bytes
+for what may excuse a duplicate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from mailtumble.sender import application as sender
+from mailtumble.worker import core
+from schemas.values import Status, UnknownPolicy
+from tests.simulation import plans
+from tests.simulation.evidence import Evidence, attempt_of, gather, subject_line
+from tests.simulation.fleet import poison_for
+from tests.simulation.replay import differences
+from tests.simulation.world import GENERATION
+
+if TYPE_CHECKING:
+    from mailtumble.ports.store import Item
+    from tests.simulation.plans import SentIn
+    from tests.simulation.world import World
+
+APPLICATIONS = (core.NAME, sender.NAME)
+
+
+def verdict(world: World) -> list[str]:
+    """All complaints about a world that has been run; none: every promise was kept."""
+    evidence = gather(world)
+    views = _views(world)
+    complaints = [] if world.rests else [_unrest(world)]
+    for mail in world.sent_in:
+        complaints.extend(_lost(world, evidence, mail, views.get(mail.mail_id)))
+    complaints.extend(_doubled(world, evidence))
+    complaints.extend(_sum(world, views))
+    complaints.extend(_unquarantined(world))
+    complaints.extend(differences(world))
+    return complaints
+
+
+def _views(world: World) -> dict[str, Item]:
+    """The live generation of the view ``mails``."""
+    return {
+        str(item["mail_id"]): item
+        for item in world.store.scan("mails")
+        if str(item["mail_key"]).startswith(f"{GENERATION}#")
+    }
+
+
+def _unrest(world: World) -> str:
+    statuses = world.statuses()
+    open_mails = {mail.mail_id: statuses.get(mail.mail_id, "-") for mail in world.sent_in}
+    return f"unrest: the world never came to rest; mails: {open_mails}"
+
+
+def _lost(world: World, evidence: Evidence, mail: SentIn, view: Item | None) -> list[str]:
+    """The provider has the mail for all its targets, and the view says what the provider says."""
+    name = mail.mail_id
+    if view is None:
+        return [f"loss: {name} is not in the view"]
+    took = {address for owner, address in evidence.accepted if owner == name}
+    never = {address for owner, address in world.provider.impossible if owner == name}
+    possible = world.aliases.answers_since(mail.alias, mail.arrived_at)
+    if name in world.harmed:
+        if any(took | never <= route for route in possible | {frozenset()}):
+            return []
+        return [f"loss: harmed {name} was sent to {sorted(took)}, which is no route's part"]
+    targets: Any = view["targets"]
+    shown = {str(target["address"]): Status(target["status"]) for target in targets}
+    excused = {address for address in shown if _excused(world, evidence, name, shown, address)}
+    settled = took | never | excused
+    complaints = []
+    if settled not in possible and not _expired_unrouted(world, view, settled):
+        routes = sorted(map(sorted, possible))
+        complaints.append(f"loss: {name} reached {sorted(settled)}, its routes were {routes}")
+    if shown.keys() != settled:
+        complaints.append(f"view: {name} shows {sorted(shown)}, it reached {sorted(settled)}")
+    complaints.extend(
+        f"view: {name} to {address} is {status}, the provider says {_truth(took, address)}"
+        for address, status in shown.items()
+        if address not in excused and status is not _truth(took, address)
+    )
+    return complaints
+
+
+def _truth(took: set[str], address: str) -> Status:
+    """How a target has to end, by what the provider accepted, refused, and told."""
+    if address not in took or plans.VIRUS in address:
+        return Status.REJECTED
+    return Status.BOUNCED if plans.BOUNCES in address else Status.COMPLETED
+
+
+def _excused(
+    world: World, evidence: Evidence, mail: str, shown: dict[str, Status], address: str
+) -> bool:
+    """Whether a target may have ended unsent: out of time, or parked by the policy in doubt."""
+    if (mail, address) in evidence.accepted:
+        return False
+    if world.short_lived and shown[address] in {Status.EXPIRED, Status.PARKED}:
+        return True
+    parks = world.rules.on_unknown is UnknownPolicy.PARK
+    return parks and shown[address] is Status.PARKED and (mail, address) in evidence.doubted()
+
+
+def _expired_unrouted(world: World, view: Item, settled: set[str]) -> bool:
+    return world.short_lived and not settled and view["status"] == Status.EXPIRED
+
+
+def _doubled(world: World, evidence: Evidence) -> list[str]:
+    """Twice to the same recipient only in doubt, announced as such, and never by one attempt."""
+    complaints = []
+    tags = Counter(attempt_of(taken) for taken in world.provider.accepted)
+    complaints.extend(
+        f"duplicate: attempt {attempt} was accepted {count} times"
+        for attempt, count in tags.items()
+        if count > 1
+    )
+    known = {mail.mail_id for mail in world.sent_in}
+    for (mail, address), times in evidence.accepted.items():
+        if mail not in known:
+            complaints.append(f"duplicate: {mail} was never taken in, and sent to {address}")
+        for earlier, later in pairwise(map(attempt_of, times)):
+            if earlier == later:
+                continue
+            if world.rules.on_unknown is UnknownPolicy.PARK:
+                complaints.append(f"duplicate: {mail} to {address}, though the policy is to park")
+            elif earlier not in evidence.unknown:
+                complaints.append(f"duplicate: {mail} to {address}, after {earlier} without doubt")
+            elif not all(each.possible_duplicate for each in evidence.scheduled[later]):
+                complaints.append(f"duplicate: {mail} to {address}, not announced by {later}")
+    return complaints
+
+
+def _sum(world: World, views: dict[str, Item]) -> list[str]:
+    """Received = ended by kind + open: nothing is open, and all that was taken in is there."""
+    received = len({mail.mail_id for mail in world.sent_in})
+    kinds = Counter(str(view["status"]) for view in views.values())
+    if sum(kinds.values()) == received:
+        return []
+    return [f"sum: {received} mails were taken in, the view holds {dict(kinds)}"]
+
+
+def _unquarantined(world: World) -> list[str]:
+    """What can't be read, and what is poison, is in the view ``quarantine``, by each reader."""
+    listed = {
+        (str(item["application"]), str(item["sequence_number"]))
+        for item in world.store.scan("quarantine")
+        if str(item["quarantine_id"]).startswith(f"{GENERATION}#")
+    }
+    due = set()
+    for record in world.stream.records():
+        for application in APPLICATIONS:
+            if record.data in world.garbage or subject_line(record) == poison_for(application):
+                due.add((application, record.sequence_number))
+    return [
+        f"quarantine: {name} {'lacks' if (name, number) in due else 'wrongly has'} {number}"
+        for name, number in sorted(due ^ listed)
+    ]
