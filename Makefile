@@ -18,18 +18,14 @@ help:  ## Tell what can be made
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) \
 	  | awk -F ':.*  ## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 	@echo
-	@echo 'Start with make demo. Settings:'
+	@echo 'Start with make run. Settings:'
 	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest of 3.11 to 3.13)'
 	@echo '  PYTEST_ARGS="-k pacing"  more for pytest, in make test and make test-all'
 	@echo '  AFTER_TEST=1             make test-all leaves out what make test runs'
 	@echo '  LOCK_ARGS=--upgrade      make lock takes newer versions of everything'
 
-.PHONY: demo
-demo: $(VENV)/.installed  ## Start AWS locally, push real mails through, show each one's story
-	@$(BIN)/mailtumble demo
-
 .PHONY: run
-run: $(VENV)/.installed  ## The same, staying up: SMTP in on 127.0.0.1:2525
+run: $(VENV)/.installed  ## Start AWS, SES and the workers locally: SMTP in on 127.0.0.1:2525
 	@$(BIN)/mailtumble local
 
 .PHONY: test

@@ -63,7 +63,8 @@ class SenderShard:
     def take_over(self) -> str | None:
         """Fence the predecessor off, load queue and deadlines; where to read on after."""
         after = self.processor.take_over()
-        self._queue.load()
+        if not self.processor.closed:
+            self._queue.load()
         return after
 
     def process(self, records: Sequence[StoredRecord]) -> None:

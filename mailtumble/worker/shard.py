@@ -87,6 +87,7 @@ class ShardProcessor(Generic[S]):
         self.cursor = Cursor(around.store, name, generation, shard.id)
         self.timers = Timers(around.store, name, generation, shard)
         self.tally = Tally()
+        self.closed = False
         self._memory = Memory(around.store, application)
         self._careful = 0
         self._poison: str | None = None
@@ -98,7 +99,10 @@ class ShardProcessor(Generic[S]):
         self._memory = Memory(self.around.store, self.application)
         self._careful = 0 if position.clean else CAREFUL_RECORDS
         self._poison = position.poison
-        self.timers.load()
+        self.closed = position.closed
+        if not self.closed:
+            # What is due on a closed shard belongs to its children.
+            self.timers.load()
         return position.sequence
 
     def process(self, records: Sequence[StoredRecord]) -> None:

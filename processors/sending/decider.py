@@ -44,9 +44,22 @@ Outcome = AcceptedSign | BounceReceived | SendRejected
 """All that settles an attempt for good, in whatever order it comes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the provider has said of one attempt: completed, or bounced or rejected after all."""
+
+    attempt_id: str
+    status: Status
+    provider_message_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
-    """One target. ``outstanding``: its current attempt may still be queued or in the air."""
+    """One target. ``outstanding``: its current attempt may still be queued or in the air.
+
+    ``unknown_round``: the round of the current attempt whose outcome is unknown, or -1.
+    ``doubted``: an older attempt may have been accepted, so that each new one may be a duplicate.
+    """
 
     address: str
     tenant: str
@@ -56,8 +69,14 @@ class TargetState:
     outstanding: bool = False
     deferrals: int = 0
     expires_at: int = 0
-    ended_by: str = ""
-    provider_message_id: str = ""
+    unknown_round: int = -1
+    doubted: bool = False
+    answered: tuple[Answered, ...] = ()
+
+    @property
+    def provider_message_id(self) -> str:
+        """The provider's id of the mail that this target's status is about."""
+        return _best(self.answered).provider_message_id if self.answered else ""
 
     @property
     def has_ended(self) -> bool:
@@ -75,7 +94,6 @@ class Sending:
 
 
 INITIAL: Final = Sending()
-_ACCEPTED_BEFORE: Final = frozenset({Status.COMPLETED, Status.BOUNCED})
 
 
 def evolve(sending: Sending, event: Event) -> Sending:
@@ -101,14 +119,16 @@ def evolve(sending: Sending, event: Event) -> Sending:
 def _evolve_target(target: TargetState, event: Event) -> TargetState:
     match event:
         case SendScheduled():
-            accepted = target.status in _ACCEPTED_BEFORE
+            # An answer about an older attempt stands, though the decision overtook it.
             return replace(
                 target,
-                status=target.status if accepted else Status.SCHEDULED,
+                status=_best(target.answered).status if target.answered else Status.SCHEDULED,
                 number=event.number,
                 attempt_id=event.attempt_id,
                 outstanding=True,
                 expires_at=event.expires_at,
+                unknown_round=-1,
+                doubted=target.doubted or event.possible_duplicate,
             )
         case SendParked():
             return target if target.has_ended else replace(target, status=Status.PARKED)
@@ -127,7 +147,7 @@ def _evolve_target(target: TargetState, event: Event) -> TargetState:
 
 
 def _settle(target: TargetState, event: Outcome) -> TargetState:
-    """Order does not count within an attempt: a bounce stands, whatever is told before or after."""
+    """Order does not count: within an attempt what came back stands, of several the best one."""
     match event:
         case BounceReceived():
             status = Status.BOUNCED
@@ -137,16 +157,20 @@ def _settle(target: TargetState, event: Outcome) -> TargetState:
             status = Status.COMPLETED
         case _:
             assert_never(event)
-    same = target.ended_by == event.attempt_id
-    by_another = target.status is Status.COMPLETED and not same
-    if (same and status is Status.COMPLETED) or (by_another and status is not Status.COMPLETED):
-        return _quiet(target, event.attempt_id)
-    return replace(
-        _quiet(target, event.attempt_id),
-        status=status,
-        ended_by=event.attempt_id,
-        provider_message_id=event.provider_message_id,
-    )
+    new = Answered(event.attempt_id, status, event.provider_message_id)
+    before = next((each for each in target.answered if each.attempt_id == new.attempt_id), None)
+    answered = target.answered
+    if before is None:
+        answered = (*answered, new)
+    elif before.status is Status.COMPLETED:
+        answered = tuple(new if each is before else each for each in answered)
+    target = _quiet(target, event.attempt_id)
+    return replace(target, status=_best(answered).status, answered=answered)
+
+
+def _best(answered: tuple[Answered, ...]) -> Answered:
+    """The attempt that counts: the first that was completed, else the first at all."""
+    return next((each for each in answered if each.status is Status.COMPLETED), answered[0])
 
 
 def _quiet(target: TargetState, attempt: str) -> TargetState:
@@ -177,8 +201,9 @@ def _evolve_current(target: TargetState, event: Event) -> TargetState:
             return _end(target, Status.EXPIRED)
         case SendCancelled():
             return _end(target, Status.PARKED)
-        case SendUnknown():
-            return target if target.has_ended else replace(target, status=Status.UNKNOWN)
+        case SendUnknown(round=number):
+            status = target.status if target.has_ended else Status.UNKNOWN
+            return replace(target, status=status, unknown_round=number)
         case _:
             return target
 
@@ -260,7 +285,7 @@ def _next(
         due_at=due_at,
         expires_at=target.expires_at,
         tenant=target.tenant,
-        possible_duplicate=possible_duplicate,
+        possible_duplicate=possible_duplicate or target.doubted,
     )
 
 
@@ -271,8 +296,9 @@ def _after_deferral(
     if target.attempt_id != event.attempt_id or target.has_ended:
         return ()
     if event.reason is DeferReason.NOT_CALLED:
-        # The sender itself queues the next round, unless it had given the attempt up as unknown.
-        if target.status is not Status.UNKNOWN:
+        # The sender itself queues the next round, unless it had given this one up as unknown. (Of
+        # another round this says nothing: that a zombie did not call, its successor perhaps did.)
+        if target.status is not Status.UNKNOWN or event.round != target.unknown_round:
             return ()
         return (_next(sending, event.target, decision_id, now),)
     due_at = now + wait_us(event.reason, target.deferrals, target.attempt_id)

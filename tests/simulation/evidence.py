@@ -43,6 +43,10 @@ class Evidence:
         """Every event on the log."""
         return [event for _, envelope in self.log for event in envelope.events]
 
+    def number(self, attempt: str) -> int:
+        """The how-manieth attempt at its target this is."""
+        return max((each.number for each in self.scheduled[attempt]), default=0)
+
     def doubted(self) -> set[Recipient]:
         """The recipients for which some attempt's outcome was unknown."""
         return {

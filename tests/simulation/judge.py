@@ -123,9 +123,9 @@ def _doubled(world: World, evidence: Evidence) -> list[str]:
     for (mail, address), times in evidence.accepted.items():
         if mail not in known:
             complaints.append(f"duplicate: {mail} was never taken in, and sent to {address}")
-        for earlier, later in pairwise(map(attempt_of, times)):
-            if earlier == later:
-                continue
+        # In the order of the attempts: a call that hung may reach the provider after the next one.
+        attempts = sorted({attempt_of(taken) for taken in times}, key=evidence.number)
+        for earlier, later in pairwise(attempts):
             if world.rules.on_unknown is UnknownPolicy.PARK:
                 complaints.append(f"duplicate: {mail} to {address}, though the policy is to park")
             elif earlier not in evidence.unknown:

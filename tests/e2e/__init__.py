@@ -1,0 +1,1 @@
+"""Real processes, from SMTP in to SES's API out."""
