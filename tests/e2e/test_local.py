@@ -63,7 +63,7 @@ def test_every_target_gets_every_mail_once_without_a_throttle(
 
 @pytest.mark.parametrize("worker", ["core", "sender", "intake"])
 def test_a_killed_worker_loses_nothing(start_stack: Callable[..., Stack], worker: str) -> None:
-    """kill -9 in the middle: it is started again, takes its own place, and every mail ends."""
+    """A kill -9 in the middle: it is started again, takes its own place, and every mail ends."""
     stack = start_stack("--rate", "50")
     _aliases(stack)
     stack.deliver([(HOUSE[number % 5], _mail(number)) for number in range(100)])
