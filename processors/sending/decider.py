@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from processors.sending.retries import wait_us
-from schemas.errors import InvariantBroken
 from schemas.events import (
     BounceReceived,
     ComplaintReceived,
@@ -293,7 +292,7 @@ def _after_deferral(
     sending: Sending, event: SendDeferred, decision_id: str, now: int
 ) -> tuple[Event, ...]:
     target = _target(sending, event.target)
-    if target.attempt_id != event.attempt_id or target.has_ended:
+    if target is None or target.attempt_id != event.attempt_id or target.has_ended:
         return ()
     if event.reason is DeferReason.NOT_CALLED:
         # The sender itself queues the next round, unless it had given this one up as unknown. (Of
@@ -319,7 +318,7 @@ def _after_unknown(sending: Sending, index: int, decision_id: str, now: int) -> 
 def _call_off(sending: Sending, event: Outcome) -> tuple[Event, ...]:
     """An older attempt has turned out to be accepted: the newer one is not wanted any more."""
     target = _target(sending, event.target)
-    if target.attempt_id == event.attempt_id or not target.outstanding:
+    if target is None or target.attempt_id == event.attempt_id or not target.outstanding:
         return ()
     reason = "an earlier attempt was accepted after all"
     request = SendCancelRequested(target=event.target, attempt_id=target.attempt_id, reason=reason)
@@ -339,8 +338,10 @@ def _park_open(sending: Sending, reason: str) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _target(sending: Sending, index: int) -> TargetState:
-    if not 0 <= index < len(sending.targets):
-        message = f"target {index} of {len(sending.targets)}"
-        raise InvariantBroken(message)
-    return sending.targets[index]
+def _target(sending: Sending, index: int) -> TargetState | None:
+    """The target, or None where there is no such: that must not end the worker.
+
+    Feedback may be about another set-up's mail, and a record that named the targets may lie in
+    this application's quarantine while the sender has read it.
+    """
+    return sending.targets[index] if 0 <= index < len(sending.targets) else None

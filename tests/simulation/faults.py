@@ -62,9 +62,9 @@ LATENCY_US: Final = 40_000
 STALL_CHANCE: Final = 0.004
 STALL_US: Final = 4 * SECOND_US
 
-SCAN_SHARE: Final = 1 / 32
-"""A takeover queries every bucket of a shard: per query as much chance as others have per call
-would mean that hardly anyone ever gets through."""
+QUERY_SHARE: Final = 1 / 32
+"""A takeover queries every bucket of a shard: if each query met as much as other calls do, hardly
+anybody would ever get through."""
 
 
 @dataclass
@@ -95,6 +95,13 @@ class Faults:
         """Let the readers of this kind of worker fall behind."""
         self.lag_until[kind] = self.scheduler.clock.now() + lag_us
 
+    def overlooks(self, site: str) -> bool:
+        """Whether nothing shall befall this one of very many calls."""
+        if self.draw.random() < QUERY_SHARE:
+            return False
+        self.calls[site] += 1
+        return True
+
     def call(
         self,
         process: Process,
@@ -104,9 +111,8 @@ class Faults:
     ) -> T:
         """Make a call, as the process sees it; ``lost`` is what a missing reply looks like."""
         self.calls[site] += 1
-        share = SCAN_SHARE if site.startswith("dynamodb query") else 1.0
-        self._wait(share)
-        kind = self._drawn(process, site, share)
+        self._wait()
+        kind = self._drawn(process, site)
         if kind == CRASH_BEFORE:
             self._die(process)
         if kind == OUTAGE:
@@ -114,16 +120,14 @@ class Faults:
         result = apply()
         if kind == CRASH_AFTER:
             self._die(process)
-        self._wait(share)
+        self._wait()
         if kind == REPLY_LOST:
             raise lost(f"{site}: no reply")
         return result
 
-    def _drawn(self, process: Process, site: str, share: float) -> str | None:
-        if self.calm:
-            return None
+    def _drawn(self, process: Process, site: str) -> str | None:
         chance = FOCUS_CHANCE if site == self.focus else self.common
-        if self.draw.random() >= chance * share:
+        if self.draw.random() >= chance or self.calm:
             return None
         kind = self.draw.choice(KINDS)
         if kind in {CRASH_BEFORE, CRASH_AFTER} and self.spared(process.kind):
@@ -131,11 +135,11 @@ class Faults:
         self.met[site, kind] += 1
         return kind
 
-    def _wait(self, share: float) -> None:
+    def _wait(self) -> None:
         """Latency, and seldom a stall that outlasts deadlines."""
         chance = self.draw.random()
-        if chance < WAIT_CHANCE * share:
-            longest = STALL_US if chance < STALL_CHANCE * share else LATENCY_US
+        if chance < WAIT_CHANCE:
+            longest = STALL_US if chance < STALL_CHANCE else LATENCY_US
             now = self.scheduler.clock.now()
             self.scheduler.sleep_until(now + int(self.draw.random() * longest))
 

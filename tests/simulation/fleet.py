@@ -153,16 +153,22 @@ class SimulatedWorker:
     def _drive(self, shard: Shard, lane: Lane, pace: Callable[[], None]) -> None:
         after = self._patiently(lane.take_over)
         reader = self._patiently(lambda: self.ports.stream.reader(shard.id, after=after))
+        draw = self.world.draw
         while not self.stopping:
+            # Timers run beside the reading in a host: now the one comes first, now the other.
+            if draw.random() < 0.5:
+                _unless_not_now(lane.tick)
+                _unless_not_now(pace)
             batch = self._patiently(lambda: reader.read(READ_LIMIT))
             lane.process(batch.records)
             if batch.ended:
                 self._patiently(lane.close)
                 return
-            _unless_not_now(lane.tick)
-            _unless_not_now(pace)
+            if draw.random() < 0.5:
+                _unless_not_now(lane.tick)
+                _unless_not_now(pace)
             if not batch.records:
-                self.world.clock.sleep(POLL_S * (0.5 + self.world.draw.random()))
+                self.world.clock.sleep(POLL_S * (0.5 + draw.random()))
         _unless_not_now(lane.release)
 
     def _patiently(self, call: Callable[[], T]) -> T:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-from mailtumble.ports.store import Check
 from mailtumble.sender.claims import Claims
 from mailtumble.worker import shard
 from mailtumble.worker.cursor import Cursor
@@ -47,17 +46,17 @@ def without_pending() -> AbstractContextManager[object]:
 
 
 def without_after() -> AbstractContextManager[object]:
-    """Readers accept every decision whose id is new, whatever it builds on."""
+    """Readers accept every decision that is new by its content, whatever it builds on."""
 
     def trusting(
         ledger: Ledger, record: EventEnvelope, fingerprint: bytes
     ) -> tuple[Judgement, Ledger]:
         if record.after is None:
             return judge(ledger, record, fingerprint)
-        if record.id in ledger.seen:
+        if fingerprint.hex() in ledger.seen:
             return Judgement.REPEATED, ledger
         heads = {**ledger.heads, record.decider: Head(record.id, fingerprint)}
-        seen = {**ledger.seen, record.id: record.recorded_at}
+        seen = {**ledger.seen, fingerprint.hex(): record.recorded_at}
         return Judgement.ACCEPTED, replace(ledger, heads=heads, seen=seen)
 
     return patch.object(shard, "judge", trusting)
@@ -67,10 +66,9 @@ def without_claim() -> AbstractContextManager[object]:
     """The queue entry goes and the deadline is set, but nobody has to win a claim for it."""
 
     def unclaimed(self: Claims, entries: Sequence[Entry], now: int) -> set[int]:
-        for entry in entries:
-            for action in self._actions(entry, now):
-                if not isinstance(action, Check) and action.table != "claims":
-                    self._store.write(replace(action, when=()))
+        actions = [action for entry in entries for action in self._actions(entry, now)]
+        rest = [replace(each, when=()) for each in actions if each.table != "claims"]
+        self._store.transact(rest)
         return set()
 
     return patch.object(Claims, "_transact", unclaimed)

@@ -114,7 +114,7 @@ def plan_trouble(world: World) -> None:
     draw = world.draw
     if draw.random() < 0.4:
         _between(world, 0, 15, 15, partial(setattr, world.aliases, "out"))
-    if draw.random() < 0.15:
+    if draw.random() < 0.25:
         _between(world, 2, 20, 12, partial(setattr, world.provider, "paused"))
     if draw.random() < 0.3:
         world.after(3 + draw.random() * 25, partial(_split, world))
@@ -130,7 +130,7 @@ def _plan_pauses(world: World) -> None:
     draw = world.draw
     for kind in (core.NAME, sender.NAME):
         for _ in range(draw.choice((0, 1, 1, 2))):
-            at_s, pause_s = 2 + draw.random() * 35, 1 + draw.random() * 40
+            at_s, pause_s = 2 + draw.random() * 35, 1 + draw.random() * draw.choice((5, 15, 40))
             _pause(world, kind, at_s, pause_s, replaced=draw.random() < 0.8)
         if draw.random() < 0.2:
             act = methodcaller("stop", kind)

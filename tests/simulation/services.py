@@ -69,7 +69,7 @@ class TellingProvider(InMemoryProvider):
         self, clock: VirtualClock, draw: random.Random, queue_later: Callable[[str], None]
     ) -> None:
         """``queue_later`` puts a message onto the queue in its own time."""
-        super().__init__(clock, max_send_rate=14.0)
+        super().__init__(clock, max_send_rate=draw.choice((1.0, 2.0, 14.0)))
         self._draw = draw
         self._queue_later = queue_later
         self.told: dict[str, list[str]] = {}
