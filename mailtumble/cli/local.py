@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from mailtumble.cli.inject import inject
+from mailtumble.cli.sent import sent
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
 
 
@@ -97,3 +99,7 @@ def status(
         return
     for row in rows:
         click.echo(f"{row['name']:8} {row['pid']:>8}  {row['state']}")
+
+
+command.add_command(inject)
+command.add_command(sent)

@@ -10,9 +10,10 @@ import click
 COMMANDS: Final = {
     "local": ("mailtumble.cli.local", "Run the whole system on this machine, and look into it."),
     "worker": ("mailtumble.cli.worker", "Run one worker: core, sender or intake."),
-    "mail": ("mailtumble.cli.mail", "List the mails and where they stand."),
+    "mail": ("mailtumble.cli.mail", "List mails, or tell one's story from the stream."),
     "queue": ("mailtumble.cli.queue", "What waits, at what rate it leaves, and until when."),
-    "aliases": ("mailtumble.cli.aliases", "Add and list aliases."),
+    "aliases": ("mailtumble.cli.aliases", "Add, remove and list aliases."),
+    "quarantine": ("mailtumble.cli.quarantine", "List what could not be processed; redrive it."),
 }
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from mailtumble.cli.state import state_option, wiring
-from mailtumble.sender.quota import known_quota
+from mailtumble.cli import state
+from mailtumble.cli.output import print_json
+from mailtumble.cli.state import state_option
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.sender.application import GENERATION, NAME
+from mailtumble.sender.quota import KnownQuota, known_quota
+from mailtumble.story import duration
 from mailtumble.wiring import Wiring
 from mailtumble.worker.horizon import number
 from processors.sending.pacing import RATE_UNIT, slice_number, target_rate_milli
 from schemas.ids import BUCKETS
+from schemas.values import SECOND_US, TimerKind
 
 THREADS: Final = 16
 
@@ -25,53 +31,47 @@ def command() -> None:
 
 
 @command.command("status")
-@click.option("--json", "as_json", is_flag=True, help="{waiting, due, rate_per_second, quota, ...}")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds}; null: not known.",
+)
 @state_option
-def status(
-    as_json: bool,  # noqa: FBT001 - click gives it by name
-    state_dir: Path | None,
-    debug: bool,  # noqa: FBT001 - click gives it by name
-) -> None:
-    """Tell how many mails wait, how fast they leave, and when the last one that is due will.
+def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
+    """Tell how much waits, how fast it leaves, and when the last one that is due will have left.
+
+    One target of one mail counts as one. What is claimed is on its way to SES, or was within the
+    last seconds: a claim is kept until its deadline, whatever came of it.
 
     \b
     Example:  mailtumble queue status --json
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
-    found = queue_status(wiring(state_dir))
+    found = queue_status(state.wiring(state_dir))
     if as_json:
-        click.echo(json.dumps(found, indent=1))
-        return
-    rate, eta_s = found["rate_per_second"], found["eta_seconds"]
-    pace = "the rate is not known yet" if rate is None else f"{rate:g} leave a second"
-    end = "" if eta_s is None else f", the last of them in {eta_s} s"
-    click.echo(f"{found['waiting']} wait, {found['due']} of them due; {pace}{end}.")
+        print_json(found)
+    else:
+        click.echo(_told(found))
 
 
 def queue_status(wired: Wiring) -> dict[str, Any]:
     """What waits in all buckets, the rate of the slice of now, and the account's quota."""
-    store, now = wired.store(), wired.clock.now()
-    with ThreadPoolExecutor(THREADS) as threads:
-        pages = threads.map(
-            lambda bucket: store.query("queue", f"{bucket:03d}").items, range(BUCKETS)
-        )
-        entries = [item for page in pages for item in page]
-    due = sum(1 for item in entries if number(item, "due_at") <= now)
+    store = wired.store()
+    waiting = _in_buckets(store, "queue", str)
+    timers = _in_buckets(store, "timers", lambda bucket: f"{NAME}#{GENERATION}#{bucket}")
+    now = wired.clock.now()
+    due = sum(1 for item in waiting if number(item, "due_at") <= now)
     quota = known_quota(store)
     key: dict[str, str | int] = {"account": wired.settings.region, "slice": slice_number(now)}
-    current = store.get("slices", key)
-    rate_milli = None
-    if current is not None:
-        rate_milli = number(current, "rate_milli")
-    elif quota is not None:
-        most = quota.max_send_rate_milli / RATE_UNIT
-        rate_milli = target_rate_milli(most, wired.settings.rate_fraction)
-    eta_s = 0 if not due else None
+    rate_milli = _rate_milli(store.get("slices", key), quota, wired.settings.rate_fraction)
+    eta_s = None if due else 0
     if due and rate_milli:
         eta_s = round(due * RATE_UNIT / rate_milli)
     return {
-        "waiting": len(entries),
+        "waiting": len(waiting),
         "due": due,
+        "claimed": sum(1 for item in timers if item["kind"] == TimerKind.CLAIM),
         "rate_per_second": None if rate_milli is None else rate_milli / RATE_UNIT,
         "quota": {
             "max_send_rate": quota.max_send_rate_milli / RATE_UNIT if quota else None,
@@ -80,3 +80,44 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
         },
         "eta_seconds": eta_s,
     }
+
+
+def _in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> list[Item]:
+    """The items of all buckets, several buckets at a time."""
+    names = [partition(f"{bucket:03d}") for bucket in range(BUCKETS)]
+    with ThreadPoolExecutor(THREADS) as threads:
+        pages = threads.map(lambda name: store.query(table, name).items, names)
+        return [item for page in pages for item in page]
+
+
+def _rate_milli(current: Item | None, quota: KnownQuota | None, fraction: float) -> int | None:
+    """The rate of the slice under way; where none was begun, the one it would be begun with."""
+    if current is not None:
+        return number(current, "rate_milli")
+    if quota is None:
+        return None
+    if not quota.sending_enabled:
+        return 0
+    return target_rate_milli(quota.max_send_rate_milli / RATE_UNIT, fraction)
+
+
+def _told(found: dict[str, Any]) -> str:
+    waiting, due, rate, eta_s = (
+        found[name] for name in ("waiting", "due", "rate_per_second", "eta_seconds")
+    )
+    if rate is None:
+        pace = "SES's quota is not known yet"
+    elif not rate:
+        pace = "SES does not let this account send"
+    else:
+        pace = f"{rate:g} may leave a second"
+    if not waiting:
+        told = f"Nothing waits; {pace}."
+    else:
+        end = f", the last of them in {duration(eta_s * SECOND_US)}" if eta_s else ""
+        told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {due} due now; {pace}{end}."
+    if found["quota"]["max_24h"] is not None:
+        most = found["quota"]["max_24h"]
+        limit = f"of {most}" if most >= 0 else "(without a limit)"
+        told += f" In the last 24 hours {found['quota']['sent_24h']} {limit} were sent."
+    return told
