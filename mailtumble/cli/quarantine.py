@@ -112,8 +112,9 @@ def redrive(
 ) -> None:
     """Put the bytes of quarantined records back where they came from.
 
-    That is the stream, or intake's queue. Where the cause is not mended, they come back here
-    under a new id. What was processed meanwhile is recognised, and not done twice.
+    That is intake's queue, or the stream: there a record is driven for all who put it aside, so
+    that core's item and sender's go together. Where the cause is not mended, they come back
+    here under new ids. What was processed meanwhile is recognised, and not done twice.
 
     \b
     Example:  mailtumble quarantine redrive 3f2a 77c0
@@ -124,17 +125,18 @@ def redrive(
         raise BadInput("name the ids to redrive, or give --all: mailtumble quarantine list")
     wired = state.wiring(state_dir)
     items = _items(wired.store(), wired.settings.generation)
-    if everything:
-        wanted = [item for item in reversed(items) if item.get("state") == "open"]
-    else:
-        # All are found before the first is driven; one that is named twice is driven once.
-        named = [chosen(items, given) for given in quarantine_ids]
-        wanted = list({str(item["id"]): item for item in named}.values())
-    for item in wanted:
-        _redrive(wired, item)
-        place = "intake's queue" if item["application"] == SOURCE else "the stream"
-        print_line(f"{item['id']} is back on {place}")
-    if not wanted:
+    still_open = [item for item in reversed(items) if item.get("state") == "open"]
+    # All are found before the first is driven.
+    named = [chosen(items, given) for given in quarantine_ids]
+    sources = dict.fromkeys(_source(item) for item in (named or still_open))
+    for source in sources:
+        same = [item for item in (*named, *still_open) if _source(item) == source]
+        told = list({str(item["id"]): item for item in same}.values())
+        _redrive(wired, told)
+        place = "intake's queue" if told[0]["application"] == SOURCE else "the stream"
+        for item in told:
+            print_line(f"{item['id']} is back on {place}")
+    if not sources:
         print_hint("Nothing in quarantine is open.")
 
 
@@ -178,19 +180,33 @@ def _bytes(wired: Wiring, item: Kept) -> bytes:
     return wired.objects().get(str(item["bucket"]), str(item["object_key"]))
 
 
-def _redrive(wired: Wiring, item: Kept) -> None:
-    """First the bytes, then the word of it: a crash in between leaves the item open."""
+def _source(item: Kept) -> tuple[str, str]:
+    """The record, whoever put it aside: what core and sender can't read is one on the stream."""
+    return str(item["shard_id"]), str(item["sequence_number"])
+
+
+def _redrive(wired: Wiring, same: list[Kept]) -> None:
+    """Put one record back, once for all who put it aside: they will all read it again.
+
+    First the bytes, then the word of it: a crash in between leaves the items open.
+    """
+    item, stream = same[0], wired.stream()
     data = _bytes(wired, item)
-    stream, name = wired.stream(), str(item["id"])
     if item["application"] == SOURCE:
         try:
             body = data.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise BadInput(f"{name}: its bytes are no text that a queue takes: {error}") from error
+            raise BadInput(
+                f"{item['id']}: its bytes are no text that a queue takes: {error}"
+            ) from error
         wired.queue().send([body])
     else:
         stream.append([OutgoingRecord(str(item["partition_key"]), data)])
-    now = wired.clock.now()
+    stream.append([_redriven(each, wired.clock.now()) for each in same])
+
+
+def _redriven(item: Kept, now: int) -> OutgoingRecord:
+    name = str(item["id"])
     event = RecordRedriven(quarantined=name, by=printable(owner_name()))
     fact = Fact(derive("redriven", name, str(now)), str(item["subject"]), name, DECIDER, (event,))
-    stream.append([outgoing(fact, now)])
+    return outgoing(fact, now)

@@ -1,0 +1,143 @@
+"""A world of fakes with core and sender at work, in the shape of the wiring that commands get."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from mailtumble.settings import Settings
+from mailtumble.worker.application import Fact
+from mailtumble.worker.assembly import Plan, Ports, SenderParts, core_lane
+from mailtumble.worker.shard import outgoing
+from schemas.ids import mail_id, mail_subject
+from tests.fakes import (
+    InMemoryAliases,
+    InMemoryItems,
+    InMemoryObjects,
+    InMemoryProvider,
+    InMemoryQueue,
+    InMemoryStream,
+    VirtualClock,
+)
+from tests.samples import accepted, received
+from tests.unit.mailtumble.local.ses.fake_aws import InMemoryS3, InMemorySns
+
+if TYPE_CHECKING:
+    from mailtumble.sender.transmission import Job
+    from mailtumble.worker.assembly import Lane
+    from schemas.events import Event
+
+HOUSE = "info@house.example"
+TARGETS = ("ann@far.example", "bob@far.example")
+
+
+class SmallWorld:
+    """Stands in for :class:`mailtumble.wiring.Wiring`; its workers run when told to."""
+
+    def __init__(self) -> None:
+        """One alias with two targets, and no mail yet."""
+        self.settings = Settings(region="local")
+        self.clock = VirtualClock()
+        self.bucket = "mail"
+        self.clients = SimpleNamespace(s3=InMemoryS3(), sns=InMemorySns())
+        self.events = InMemoryStream(self.clock, shards=2)
+        self.items = InMemoryItems()
+        self.kept = InMemoryObjects()
+        self.repository = InMemoryAliases()
+        self.intake = InMemoryQueue(self.clock)
+        self.provider = InMemoryProvider(self.clock, max_24h=50_000)
+        self.repository.put(HOUSE, TARGETS, "house")
+        ports = Ports(
+            clock=self.clock,
+            stream=self.events,
+            store=self.items,
+            objects=self.kept,
+            queue=self.intake,
+            aliases=self.repository,
+            transport=self.provider,
+            account=self.provider,
+        )
+        plan = Plan(owner="sender-1", bucket=self.bucket)
+        self._parts = SenderParts(ports, plan, lambda: False)
+        shards = self.events.shards()
+        cores = [core_lane(shard, ports, plan, lambda: False) for shard in shards]
+        self._senders = [self._parts.lane(shard) for shard in shards]
+        self._lanes: list[tuple[str, Lane]] = [
+            *((lane.shard.id, lane) for lane in cores),
+            *((lane.processor.shard.id, lane) for lane in self._senders),
+        ]
+        for _, lane in self._lanes:
+            lane.take_over()
+
+    def stream(self) -> InMemoryStream:
+        """As the wiring has it."""
+        return self.events
+
+    def store(self) -> InMemoryItems:
+        """As the wiring has it."""
+        return self.items
+
+    def objects(self) -> InMemoryObjects:
+        """As the wiring has it."""
+        return self.kept
+
+    def aliases(self) -> InMemoryAliases:
+        """As the wiring has it."""
+        return self.repository
+
+    def queue(self, name: str = "intake") -> InMemoryQueue:
+        """As the wiring has it."""
+        assert name == "intake"
+        return self.intake
+
+    def receive(self, number: int = 1, recipient: str = HOUSE) -> str:
+        """A mail arrives, and a second passes; its id."""
+        ses_id, now = f"ses-in-{number}", self.clock.now()
+        name = mail_id(ses_id, recipient)
+        changes: dict[str, Any] = {
+            "ses_message_id": ses_id,
+            "recipient": recipient,
+            "received_at": now,
+            "subject_line": f"mail {number}",
+        }
+        self.clock.advance(0.5)
+        self.append(name, received(**changes), cause=ses_id)
+        self.work()
+        self.clock.advance(0.5)
+        return name
+
+    def append(self, mail: str, event: Event, *, cause: str = "outside") -> None:
+        """A fact about a mail; the same one has the same id."""
+        fact = Fact(
+            f"{cause}-{type(event).__name__}", mail_subject(mail), cause, "intake", (event,)
+        )
+        self.events.append([outgoing(fact, self.clock.now())])
+
+    def work(self) -> None:
+        """Let core and sender read until nothing comes any more."""
+        before = -1
+        while len(self.events.records()) != before:
+            before = len(self.events.records())
+            for shard_id, lane in self._lanes:
+                lane.process(self.events.records(shard_id))
+
+    def learn_quota(self) -> None:
+        """Let the sender ask for its quota."""
+        self._parts.quota.poll()
+
+    def claim(self) -> list[Job]:
+        """Let the sender claim what is due and announce the calls."""
+        self.learn_quota()
+        jobs = [job for lane in self._senders for job in lane.pace()]
+        self.work()
+        return jobs
+
+    def send(self) -> None:
+        """Claim what is due, and let SES accept it all a second later."""
+        jobs = self.claim()
+        self.clock.advance(1)
+        for job in jobs:
+            entry = job.entry
+            outcome = accepted(entry.attempt_id, entry.target, called_at=self.clock.now())
+            self.append(entry.mail_id, outcome, cause=entry.attempt_id)
+        self.work()
