@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 
 from processors import mail
 from schemas.ids import attempt_id
-from tests.samples import RECEIVED_AT
+from schemas.values import UnknownPolicy
+from tests.samples import RECEIVED_AT, received, resolved, scheduled
 
 if TYPE_CHECKING:
     from processors.routing.decider import Answer
-    from schemas.events import Event
+    from schemas.events import Event, SendScheduled
     from schemas.values import Status
+
+FIRST = "attempt-1"
+"""The attempt of a story that begins with :func:`sending`."""
 
 
 class Story:
@@ -79,3 +83,20 @@ class Story:
 def attempt(decision: int, number: int = 1, target: int = 0) -> str:
     """The id of the attempt that the n-th decision of a story has scheduled."""
     return attempt_id(f"decision-{decision}", target, number)
+
+
+def sending(*addresses: str, on_unknown: UnknownPolicy = UnknownPolicy.RESEND) -> Story:
+    """A mail whose first attempts (attempt-1, attempt-2, ...) are in the queue."""
+    route = resolved(*addresses, on_unknown=on_unknown)
+    attempts = [
+        scheduled(f"attempt-{index + 1}", target=index, address=target.address)
+        for index, target in enumerate(route.targets)
+    ]
+    return Story().given(received(), route, *attempts)
+
+
+def again(decision: int, due_at: int, number: int = 2, *, duplicate: bool = False) -> SendScheduled:
+    """The next attempt at the first target, as the n-th decision schedules it."""
+    return scheduled(
+        attempt(decision, number), number=number, due_at=due_at, possible_duplicate=duplicate
+    )

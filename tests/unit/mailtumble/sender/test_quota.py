@@ -1,0 +1,94 @@
+"""The quota: one of the fleet asks, all know, and only changes are told on the stream."""
+
+from __future__ import annotations
+
+from mailtumble.ports.world import Quota
+from mailtumble.sender.quota import SUBJECT, QuotaWatch, known_quota
+from schemas.events import QuotaObserved
+from tests.fakes import InMemoryItems, VirtualClock
+
+
+class Account:
+    """An account whose answers can be changed and are counted."""
+
+    def __init__(self) -> None:
+        """A usual sandbox."""
+        self.answer = Quota(14.0, 50_000, 10, sending_enabled=True)
+        self.asked = 0
+
+    def quota(self) -> Quota:
+        """The limits in force."""
+        self.asked += 1
+        return self.answer
+
+
+class Fleet:
+    """Senders that share tables, clock and account."""
+
+    def __init__(self) -> None:
+        """Begin with an empty table."""
+        self.clock = VirtualClock()
+        self.store = InMemoryItems()
+        self.account = Account()
+
+    def watch(self) -> QuotaWatch:
+        """One more sender's watch."""
+        return QuotaWatch(self.store, self.account, self.clock)
+
+
+def test_before_the_first_answer_nothing_may_be_sent() -> None:
+    """No quota, no rate."""
+    fleet = Fleet()
+    assert fleet.watch().rate_milli() == 0
+    assert known_quota(fleet.store) is None
+
+
+def test_the_first_answer_is_told_and_known() -> None:
+    """The rate is a share of MaxSendRate, in thousandths."""
+    fleet = Fleet()
+    watch = fleet.watch()
+    (fact,) = watch.poll()
+    assert fact.subject == SUBJECT
+    assert fact.events == (QuotaObserved(max_send_rate=14.0, max_24h=50_000),)
+    assert watch.rate_milli() == 12_600
+    assert known_quota(fleet.store) == watch.known
+
+
+def test_one_of_the_fleet_asks_and_the_others_read() -> None:
+    """GetAccount takes one call a second for the whole account."""
+    fleet = Fleet()
+    watches = [fleet.watch() for _ in range(3)]
+    for _ in range(4):
+        for watch in watches:
+            watch.poll()
+        fleet.clock.advance(5)
+    assert fleet.account.asked == 4
+    assert {watch.rate_milli() for watch in watches} == {12_600}
+
+
+def test_only_changes_are_told() -> None:
+    """What was sent in the last 24 hours changes all the time and is no event."""
+    fleet = Fleet()
+    watch = fleet.watch()
+    assert len(watch.poll()) == 1
+    fleet.clock.advance(5)
+    fleet.account.answer = Quota(14.0, 50_000, 99, sending_enabled=True)
+    assert watch.poll() == ()
+    fleet.clock.advance(5)
+    fleet.account.answer = Quota(13.3, 50_000, 99, sending_enabled=True)
+    (fact,) = watch.poll()
+    assert fact.events == (QuotaObserved(max_send_rate=13.3, max_24h=50_000),)
+    assert watch.rate_milli() == 11_970
+
+
+def test_a_paused_account_sends_nothing() -> None:
+    """The rate is zero until sending is enabled again."""
+    fleet = Fleet()
+    watch = fleet.watch()
+    fleet.account.answer = Quota(14.0, -1, 0, sending_enabled=False)
+    watch.poll()
+    assert watch.rate_milli() == 0
+    fleet.clock.advance(5)
+    fleet.account.answer = Quota(14.0, -1, 0, sending_enabled=True)
+    watch.poll()
+    assert watch.rate_milli() == 12_600

@@ -1,0 +1,173 @@
+"""Core: an outage of the repository is an answer, and every accepted record shows in the views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from mailtumble.ports.store import Update
+from mailtumble.ports.stream import StoredRecord
+from mailtumble.ports.world import AliasEntry
+from mailtumble.worker.application import Accepted, Reaction, Span
+from mailtumble.worker.core import Core
+from mailtumble.worker.views import iso
+from processors import mail
+from processors.kernel import Timer
+from processors.routing.decider import Found, NotFound, Unavailable
+from schemas.codec import encode
+from schemas.envelope import EventEnvelope
+from schemas.errors import RetryableError
+from schemas.events import Event, RecordQuarantined, RecordRedriven, RouteDeferred
+from schemas.values import TimerKind
+from tests.fakes import InMemoryAliases
+from tests.samples import (
+    MAIL_ID,
+    RECEIVED_AT,
+    SUBJECT,
+    accepted,
+    after,
+    delivered,
+    fact,
+    fired,
+    received,
+    resolved,
+    scheduled,
+    unknown,
+)
+
+QUARANTINED = RecordQuarantined(
+    application="sender",
+    shard_id="shard-0",
+    sequence_number="7",
+    partition_key="mail:x",
+    reason="not msgpack",
+    bucket="mail",
+    object_key="quarantine/sender/shard-0/7",
+)
+
+
+class Down(InMemoryAliases):
+    """A repository that doesn't answer."""
+
+    def find(self, names: Sequence[str]) -> Mapping[str, AliasEntry]:
+        """Nothing but an error."""
+        message = f"no answer about {len(names)} names"
+        raise RetryableError(message)
+
+
+def _core(aliases: InMemoryAliases | None = None) -> Core:
+    return Core(aliases or InMemoryAliases(), mail.Rules(), "g1")
+
+
+def _react(record: EventEnvelope, *before: Event) -> Reaction:
+    state = mail.fold(mail.INITIAL, before)
+    stored = StoredRecord("9".zfill(64), record.subject, encode(record), RECEIVED_AT)
+    return _core().react(
+        Accepted(
+            record=record,
+            stored=stored,
+            shard_id="shard-0",
+            before=state,
+            after=mail.fold(state, record.events),
+            spans=(Span("shard-0", "8", "9"),),
+        )
+    )
+
+
+def test_a_whole_batch_is_looked_up_at_once() -> None:
+    """Each fact gets the entry of its own most particular name, or that there is none."""
+    aliases = InMemoryAliases()
+    aliases.put("sales@example.com", ["bob@example.org"], "shop")
+    aliases.put("@example.com", ["all@example.org"], "shop")
+    answers = _core(aliases).answers(
+        [
+            ("sales+x@example.com", "sales@example.com", "@example.com"),
+            ("other@example.com", "@example.com"),
+            ("a@example.net", "@example.net"),
+        ]
+    )
+    assert answers == [
+        Found("sales@example.com", 1, "shop", ("bob@example.org",)),
+        Found("@example.com", 1, "shop", ("all@example.org",)),
+        NotFound(),
+    ]
+
+
+def test_an_outage_is_an_answer_for_everybody() -> None:
+    """It defers each mail of the batch, and ends no worker."""
+    answers = _core(Down()).answers([("a@example.com",), ("b@example.com",)])
+    assert answers == [Unavailable("no answer about 2 names")] * 2
+
+
+def test_a_record_of_a_mail_writes_its_view() -> None:
+    """The item is a function of the folded state and of where the records lie."""
+    (write,) = _react(fact(delivered()), received(), resolved(), scheduled()).writes
+    assert write.item == {  # type: ignore[union-attr]
+        "mail_key": f"g1#{MAIL_ID}",
+        "mail_id": MAIL_ID,
+        "status": "completed",
+        "received_at": "2025-10-09T08:53:20.000000Z",
+        "received_day": "g1#2025-10-09",
+        "envelope_sender": "ann@example.net",
+        "recipient": "sales@example.com",
+        "subject": "Hello",
+        "size_bytes": 2048,
+        "targets": [
+            {
+                "address": "bob@example.org",
+                "status": "completed",
+                "attempts": 1,
+                "provider_message_id": "01000157c44f053b-61b59c11",
+            }
+        ],
+        "spans": [["shard-0", "8", "9"]],
+    }
+
+
+def test_outcomes_are_counted_by_shard_and_minute() -> None:
+    """The counter belongs to the shard, so that it has one writer."""
+    updates = [
+        write
+        for write in _react(fact(accepted())).writes
+        if isinstance(write, Update) and write.table == "throughput"
+    ]
+    assert [update.key["shard"] for update in updates] == ["g1#shard-0"]
+    assert updates[0].add["accepted"] == 1
+
+
+def test_timers_are_set_and_done() -> None:
+    """A deferral sets one; its firing is the end of it. Claims' deadlines are the sender's."""
+    deferral = RouteDeferred(reason="timed out", number=1, retry_at=after(2))
+    reaction = _react(fact(deferral, unknown()), received())
+    assert [timer.kind for timer in reaction.timers] == [TimerKind.LOOKUP, TimerKind.UNKNOWN]
+    firing = fired(TimerKind.LOOKUP, number=1, due_at=after(2))
+    done = _react(fact(firing, fired(TimerKind.CLAIM, "attempt-1"))).timers_done
+    assert done == (Timer(SUBJECT, TimerKind.LOOKUP, "", 1, after(2)),)
+
+
+@pytest.mark.parametrize("subject", [SUBJECT, "quarantine:q"])
+def test_a_quarantined_record_shows_in_the_view(subject: str) -> None:
+    """Open until it is driven again; a mail's own item is written besides."""
+    record = fact(QUARANTINED, name="q", subject=subject)
+    updates = [write for write in _react(record).writes if isinstance(write, Update)]
+    (update,) = updates
+    assert update.key == {"quarantine_id": "g1#q"}
+    assert update.set["state"] == "open"
+    assert update.set["object_key"] == "quarantine/sender/shard-0/7"
+    again = fact(RecordRedriven(quarantined="q", by="ann"), subject="quarantine:q")
+    (redriven,) = _react(again).writes
+    assert redriven == Update("quarantine", {"quarantine_id": "g1#q"}, set={"state": "redriven"})
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (1_760_000_000_000_001, "2025-10-09T08:53:20.000001Z"),
+        (1_760_000_000_999_999, "2025-10-09T08:53:20.999999Z"),
+    ],
+)
+def test_times_are_shown_to_the_microsecond(at: int, text: str) -> None:
+    """No rounding by floats, always six digits: so they sort as text."""
+    assert iso(at) == text

@@ -1,0 +1,98 @@
+"""Instants lie on an even grid: no rate is rounded away, whatever it is."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from processors.sending.pacing import RATE_UNIT, Slice, slice_number, target_rate_milli
+from schemas.values import SECOND_US
+
+RATES = st.integers(1, 500_000)
+"""Thousandths per second: from one mail in 17 minutes to 500 a second."""
+
+NUMBERS = st.integers(0, 4_000_000_000)
+NOW = 1_760_000_000
+
+
+def _instants(first: int, seconds: int, rate: int) -> list[int]:
+    slices = [Slice(number, rate) for number in range(first, first + seconds)]
+    return [part.instant_at(index) for part in slices for index in range(part.size)]
+
+
+@given(NUMBERS, st.integers(1, 10_000), RATES)
+@example(NOW, 1000, 13_300)
+@example(NOW, 1000, 300)
+@example(NOW, 1, 1)
+def test_slices_sum_up_to_the_rate(first: int, seconds: int, rate: int) -> None:
+    """Over n whole seconds: what the grid holds, ceil(b*r) - ceil(a*r), so r*n to within 1."""
+    total = sum(Slice(first + index, rate).size for index in range(min(seconds, 200)))
+    end = first + min(seconds, 200)
+    exact = Fraction(rate, RATE_UNIT)
+    assert total == ceil(end * exact) - ceil(first * exact)
+    assert abs(total - (end - first) * exact) < 1
+
+
+@given(NUMBERS, RATES)
+@example(NOW, 13_300)
+@example(NOW, 300)
+def test_no_instant_is_lost_or_doubled_between_slices(first: int, rate: int) -> None:
+    """Each slice goes on with the number of the grid at which the one before ended."""
+    part = Slice(first, rate)
+    assert part.first + part.size == Slice(first + 1, rate).first
+    assert part.size >= 0
+
+
+@given(NUMBERS, RATES)
+@example(NOW, 13_300)
+@example(NOW, 300)
+def test_instants_are_evenly_spaced(first: int, rate: int) -> None:
+    """Also across slices: neighbours are 1/r apart, to the microsecond."""
+    instants = _instants(first, 10, rate)
+    exact = Fraction(RATE_UNIT * SECOND_US, rate)
+    gaps = [after - before for before, after in pairwise(instants)]
+    assert all(abs(gap - exact) < 1 for gap in gaps)
+
+
+@given(NUMBERS, RATES)
+def test_instants_lie_within_their_slice(number: int, rate: int) -> None:
+    """So a slice's instants can be given away without knowing of any other slice."""
+    part = Slice(number, rate)
+    instants = [part.instant_at(index) for index in range(part.size)]
+    assert all(slice_number(at) == number for at in instants)
+    assert instants == sorted(instants)
+
+
+@given(NUMBERS, RATES, st.integers(-1_500_000, 1_500_000))
+def test_what_has_passed_is_counted_exactly(number: int, rate: int, offset: int) -> None:
+    """The instants before now, by number: those that nobody can use any more."""
+    part = Slice(number, rate)
+    now = number * SECOND_US + offset
+    instants = [part.instant_at(index) for index in range(part.size)]
+    assert part.passed(now) == sum(1 for at in instants if at < now)
+
+
+@pytest.mark.parametrize(
+    ("rate", "sizes"), [(14_000, {14}), (13_300, {13, 14}), (300, {0, 1}), (500, {0, 1})]
+)
+def test_known_rates(rate: int, sizes: set[int]) -> None:
+    """14/s, 13.3/s, and one mail every 3.3 or 2 seconds."""
+    found = [Slice(NOW + index, rate).size for index in range(1000)]
+    assert set(found) == sizes
+    assert abs(sum(found) - rate) <= 1
+
+
+@pytest.mark.parametrize(
+    ("max_send_rate", "fraction", "rate"),
+    [(14.0, 0.9, 12_600), (1.0, 0.9, 900), (14.777, 1.0, 14_777), (0.0, 0.9, 0)],
+)
+def test_the_target_is_a_share_of_the_quota(
+    max_send_rate: float, fraction: float, rate: int
+) -> None:
+    """In thousandths, never above what is allowed."""
+    assert target_rate_milli(max_send_rate, fraction) == rate
