@@ -65,13 +65,13 @@ def evolve(mail: Mail, event: Event) -> Mail:
     match event:
         case MailReceived():
             mail = replace(mail, received=event)
-        case RouteDeferred():
+        case RouteDeferred() if not mail.route.settled:
             mail = replace(mail, unrouted=Status.DEFERRED)
         case RouteNotFound():
             mail = replace(mail, unrouted=Status.UNROUTABLE)
         case RouteExpired():
             mail = replace(mail, unrouted=Status.EXPIRED)
-        case RecordQuarantined() if not mail.sending.targets and mail.received is None:
+        case RecordQuarantined() if not mail.sending.targets and not mail.route.settled:
             mail = replace(mail, unrouted=Status.PARKED)
         case MailCompleted():
             mail = replace(mail, completed=True)

@@ -9,6 +9,7 @@ from processors.routing.names import names_to_try
 from schemas.events import (
     Event,
     MailReceived,
+    RecordQuarantined,
     RouteDeferred,
     RouteExpired,
     RouteNotFound,
@@ -70,6 +71,10 @@ def evolve(route: Route, event: Event) -> Route:
         case RouteDeferred(number=number):
             return replace(route, deferrals=number)
         case RouteResolved() | RouteNotFound() | RouteExpired():
+            return replace(route, settled=True)
+        case RecordQuarantined() if route.recipient:
+            # A record of this mail can't be used by some reader: it is parked, and not looked up
+            # any more. (Where it is MailReceived that core lacks, a redrive begins anew.)
             return replace(route, settled=True)
         case _:
             return route

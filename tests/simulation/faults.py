@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from schemas.errors import RetryableError
 from schemas.values import SECOND_US
@@ -54,6 +54,11 @@ SITES: Final = (
 
 FOCUS_CHANCE: Final = 0.15
 """At the one site that a seed is about; all others meet ``common``."""
+
+SELDOM: Final = {"dynamodb transact drop": "dynamodb transact claim"}
+"""Sites that are hardly ever called, and the one whose faults lead there."""
+
+SELDOM_CHANCE: Final = 0.6
 
 WAIT_CHANCE: Final = 0.25
 """Most calls answer at once, which keeps a seed quick."""
@@ -112,28 +117,30 @@ class Faults:
         """Make a call, as the process sees it; ``lost`` is what a missing reply looks like."""
         self.calls[site] += 1
         self._wait()
-        kind = self._drawn(process, site)
+        kind = self._drawn(site)
         if kind == CRASH_BEFORE:
-            self._die(process)
+            self._die(process, site, kind)
         if kind == OUTAGE:
+            self.met[site, kind] += 1
             raise lost(f"{site}: not now")
         result = apply()
         if kind == CRASH_AFTER:
-            self._die(process)
+            self._die(process, site, kind)
         self._wait()
         if kind == REPLY_LOST:
+            self.met[site, kind] += 1
             raise lost(f"{site}: no reply")
         return result
 
-    def _drawn(self, process: Process, site: str) -> str | None:
-        chance = FOCUS_CHANCE if site == self.focus else self.common
+    def _drawn(self, site: str) -> str | None:
+        chance = self.common
+        if site in SELDOM:
+            chance = SELDOM_CHANCE
+        elif site == self.focus or (self.focus in SELDOM and site == SELDOM[self.focus]):
+            chance = FOCUS_CHANCE
         if self.draw.random() >= chance or self.calm:
             return None
-        kind = self.draw.choice(KINDS)
-        if kind in {CRASH_BEFORE, CRASH_AFTER} and self.spared(process.kind):
-            return None
-        self.met[site, kind] += 1
-        return kind
+        return self.draw.choice(KINDS)
 
     def _wait(self) -> None:
         """Latency, and seldom a stall that outlasts deadlines."""
@@ -143,6 +150,10 @@ class Faults:
             now = self.scheduler.clock.now()
             self.scheduler.sleep_until(now + int(self.draw.random() * longest))
 
-    def _die(self, process: Process) -> NoReturn:
+    def _die(self, process: Process, site: str, kind: str) -> None:
+        """Crash, unless the process is spared: as things are now, the call's effect included."""
+        if self.spared(process.kind):
+            return
+        self.met[site, kind] += 1
         process.die()
         raise ProcessDied

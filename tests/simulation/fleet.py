@@ -33,12 +33,18 @@ POLL_S: Final = 1.0
 SHARDS_LOOKED_FOR_S: Final = 3.0
 QUOTA_S: Final = 2.0
 INTAKE_S: Final = 0.5
+STOP_WITHIN_US: Final = 7 * SECOND_US
 READ_LIMIT: Final = 50
 UNKNOWN_WAIT_US: Final = 8 * SECOND_US
 
 
 class Poisoned(Exception):  # noqa: N818 - what befell the worker
     """A record at which a worker dies, whatever it does."""
+
+    def __init__(self, shard_id: str) -> None:
+        """Say on which shard it lies."""
+        super().__init__(shard_id)
+        self.shard_id = shard_id
 
 
 def poison_for(application: str) -> str:
@@ -63,6 +69,8 @@ class SimulatedWorker:
         )
         self.parts = SenderParts(self.ports, self.plan, lambda: self.stopping)
         self._generation = sender.GENERATION if kind == sender.NAME else self.plan.generation
+        self._lanes: list[SenderShard] = []
+        self._jobs = 0
         self._started: set[str] = set()
         self._closed: set[str] = set()
         match kind:
@@ -79,8 +87,8 @@ class SimulatedWorker:
         def guarded() -> None:
             try:
                 body()
-            except Poisoned:
-                self.process.die()
+            except Poisoned as poisoned:
+                self._die(poisoned.shard_id)
             except (ShardLost, Stopping):
                 # With another owner at work, and when asked to stop, this one just ends.
                 self._end()
@@ -97,7 +105,23 @@ class SimulatedWorker:
         self._end()
 
     def _end(self) -> None:
-        while self.world.on_last_try(self.process.kind):
+        """Let the calls under way end and tell their outcomes; then go."""
+        clock = self.world.clock
+        gone_at = clock.now() + STOP_WITHIN_US
+        while self._jobs and clock.now() < gone_at:
+            clock.sleep(0.1)
+        for lane in self._lanes:
+            _unless_not_now(lane.flush)
+        self._die("")
+
+    def _die(self, shard_id: str) -> None:
+        """Die, and if possible not while another shard is at the last try of its record.
+
+        Else that record would be quarantined for what this shard's did.
+        """
+        for _ in range(10):
+            if not self.world.on_last_try(self.process.kind, besides=shard_id):
+                break
             self.world.clock.sleep(POLL_S)
         self.process.die()
 
@@ -137,10 +161,12 @@ class SimulatedWorker:
         lane = self.parts.lane(shard)
         _poison(lane.processor)
         self.world.tallies.append(lane.processor.tally)
+        self._lanes.append(lane)
 
         def pace() -> None:
             if self.parts.quota.known is not None:
                 for job in lane.pace():
+                    self._jobs += 1
                     self._thread(lambda job=job: self._carry_out(lane, job))  # type: ignore[misc]
             lane.flush()
 
@@ -149,6 +175,7 @@ class SimulatedWorker:
     def _carry_out(self, lane: SenderShard, job: Job) -> None:
         outcome = self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant)
         lane.report(job, outcome)
+        self._jobs -= 1
 
     def _drive(self, shard: Shard, lane: Lane, pace: Callable[[], None]) -> None:
         after = self._patiently(lane.take_over)
@@ -196,7 +223,7 @@ def _poison(processor: ShardProcessor[Any]) -> None:
 
     def poisoned(state: object, event: Event) -> object:
         if isinstance(event, MailReceived) and event.subject_line == word:
-            raise Poisoned(word)
+            raise Poisoned(processor.shard.id)
         return evolve(state, event)
 
     application.evolve = poisoned  # type: ignore[method-assign]
@@ -236,4 +263,8 @@ class Supervisor:
     def _died(self, kind: str, worker: SimulatedWorker) -> None:
         if self.current[kind] is worker:
             wait_us = int(self._world.draw.random() * 5 * SECOND_US)
-            self._world.scheduler.spawn(None, lambda: self.start(kind), wait_us)
+            self._world.scheduler.spawn(None, lambda: self._again(kind, worker), wait_us)
+
+    def _again(self, kind: str, worker: SimulatedWorker) -> None:
+        if self.current[kind] is worker:
+            self.start(kind)

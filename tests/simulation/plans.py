@@ -145,6 +145,10 @@ def _pause(world: World, kind: str, at_s: float, pause_s: float, *, replaced: bo
     name = "make_zombie" if replaced else "pause"
     act = methodcaller(name, kind, int(pause_s * SECOND_US))
     world.after(at_s, partial(world.disturb, act, kind))
+    if world.draw.random() < 0.5:
+        # It goes on with what it has in memory, and reads late that it is not alone.
+        lag_us = int(world.draw.uniform(1, 12) * SECOND_US)
+        world.after(at_s + pause_s, partial(world.faults.lag, kind, lag_us))
     # Whoever has been paused shall have woken up, and done its harm, before the end.
     world.after(at_s + pause_s + 3, lambda: None)
 
