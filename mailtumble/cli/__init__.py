@@ -23,12 +23,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BadInput as error:
-        _fail(error, 2, debug=debug)
-    except (MailtumbleError, OSError) as error:
-        _fail(error, 1, debug=debug)
     except Exception as error:  # noqa: BLE001 - a person gets a line, whatever went wrong
-        _fail(error, 1, debug=debug)
+        _fail(error, 2 if isinstance(error, BadInput) else 1, debug=debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 

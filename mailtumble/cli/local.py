@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from mailtumble.cli.inject import inject
+from mailtumble.cli.output import print_json, print_table
 from mailtumble.cli.sent import sent
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
 
@@ -95,10 +95,9 @@ def status(
     local_state(state_dir)
     rows = read_processes(state_dir or Path(DEFAULT_DIR))
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
-    for row in rows:
-        click.echo(f"{row['name']:8} {row['pid']:>8}  {row['state']}")
+    print_table(("NAME", "PID", "STATE"), [list(row.values()) for row in rows])
 
 
 command.add_command(inject)

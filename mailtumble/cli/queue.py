@@ -14,11 +14,11 @@ from mailtumble.cli.output import print_json
 from mailtumble.cli.state import state_option
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.sender.application import GENERATION, NAME
-from mailtumble.sender.quota import KnownQuota, known_quota
+from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
 from mailtumble.worker.horizon import number
-from processors.sending.pacing import RATE_UNIT, slice_number, target_rate_milli
+from processors.sending.pacing import RATE_UNIT, slice_number
 from schemas.ids import BUCKETS
 from schemas.values import SECOND_US, TimerKind
 
@@ -94,11 +94,7 @@ def _rate_milli(current: Item | None, quota: KnownQuota | None, fraction: float)
     """The rate of the slice under way; where none was begun, the one it would be begun with."""
     if current is not None:
         return number(current, "rate_milli")
-    if quota is None:
-        return None
-    if not quota.sending_enabled:
-        return 0
-    return target_rate_milli(quota.max_send_rate_milli / RATE_UNIT, fraction)
+    return None if quota is None else aimed_rate_milli(quota, fraction)
 
 
 def _told(found: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from mailtumble.cli.state import state_option, wiring
+from mailtumble.local.ministack import free_port
 from mailtumble.wiring import Wiring
 
 
@@ -90,7 +91,7 @@ def command(
 
 
 async def _serve(name: str, wired: Wiring, status_file: Path | None) -> None:
-    web_port = wired.settings.web_port or _free_port()
+    web_port = wired.settings.web_port or free_port()
     host = _host(name, wired, web_port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -126,12 +127,3 @@ def _host(name: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one
     from mailtumble.worker.core_host import core_host  # noqa: PLC0415
 
     return core_host(ports, plan, web_port=web_port, poll_interval_s=poll_s)
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415
-
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port

@@ -74,9 +74,7 @@ class LocalStack:
         resources = _bootstrap(load_settings())
         ports = self._start_ses(resources, environment)
         ses_url = f"http://127.0.0.1:{ports['api_port']}"
-        environment.setdefault(
-            "AWS_ENDPOINT_URL_SESV2", os.environ.get("AWS_ENDPOINT_URL_SESV2") or ses_url
-        )
+        environment.setdefault("AWS_ENDPOINT_URL_SESV2", ses_url)
         state = LocalState(
             pid=os.getpid(),
             environment=environment,

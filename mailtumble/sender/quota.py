@@ -39,6 +39,13 @@ def known_quota(store: ItemStore) -> KnownQuota | None:
     return _known(item)
 
 
+def aimed_rate_milli(known: KnownQuota, fraction: float) -> int:
+    """The rate to begin a slice with, in thousandths a second; 0 where SES lets nothing out."""
+    if not known.sending_enabled:
+        return 0
+    return target_rate_milli(known.max_send_rate_milli / RATE_UNIT, fraction)
+
+
 class QuotaWatch:
     """Keeps a sender informed. One of the fleet asks SES (at most once a second is allowed)."""
 
@@ -61,9 +68,7 @@ class QuotaWatch:
 
     def rate_milli(self) -> int:
         """The rate to begin a slice with, in thousandths a second; 0 while nothing is known."""
-        if self.known is None or not self.known.sending_enabled:
-            return 0
-        return target_rate_milli(self.known.max_send_rate_milli / RATE_UNIT, self._fraction)
+        return 0 if self.known is None else aimed_rate_milli(self.known, self._fraction)
 
     def poll(self) -> Sequence[Fact]:
         """Ask SES if it is time and nobody else does, else read what the fleet knows.

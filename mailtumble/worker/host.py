@@ -201,10 +201,7 @@ class EmbeddedHost:
         task.add_done_callback(self._readers.discard)
 
     async def _ending_on_error(self, what: str, work: Awaitable[None]) -> None:
-        async def body() -> None:
-            await work
-
-        await self._guarded(what, body)()
+        await self._guarded(what, lambda: work)()
 
     async def _read(self, hosted: Hosted, reader: ShardReader) -> None:
         """Read the shard to its end, or until the worker stops."""

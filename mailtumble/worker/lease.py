@@ -7,6 +7,7 @@ a heart that beats is seen to beat.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from mailtumble.ports.store import (
@@ -39,6 +40,7 @@ class HostLease:
         self._application = application
         self._holder = holder
         self._key = {"name": f"host#{application}"}
+        self._mine = Condition(exists=True, alternatives=((Equals("holder", holder),),))
 
     def acquire(self, clock: Clock) -> None:
         """Take a dead predecessor's place, having watched its heart for a while.
@@ -65,40 +67,27 @@ class HostLease:
         Raises:
             HostAlive: another one has taken the place.
         """
-        mine = Condition(exists=True, alternatives=((Equals("holder", self._holder),),))
         try:
-            self._store.write(Update("fleet", self._key, add={"beat": 1}, when=(mine,)))
+            self._store.write(Update("fleet", self._key, add={"beat": 1}, when=(self._mine,)))
         except ConditionFailed as error:
             raise self._alive(error.items[0]) from error
 
     def release(self) -> None:
         """Leave the place to whoever comes."""
-        mine = Condition(exists=True, alternatives=((Equals("holder", self._holder),),))
-        try:
-            self._store.write(Delete("fleet", self._key, (mine,)))
-        except ConditionFailed:
-            return
+        with contextlib.suppress(ConditionFailed):  # another one has the place already
+            self._store.write(Delete("fleet", self._key, (self._mine,)))
 
     def _take(self, before: Item | None) -> None:
-        free = Condition(exists=False)
-        dead = (
-            ()
-            if before is None
-            else (
-                Condition(
-                    exists=True,
-                    alternatives=(
-                        (
-                            Equals("holder", str(before["holder"])),
-                            Equals("beat", int(str(before["beat"]))),
-                        ),
-                    ),
-                ),
+        when = [Condition(exists=False)]
+        if before is not None:
+            last_seen = (
+                Equals("holder", str(before["holder"])),
+                Equals("beat", int(str(before["beat"]))),
             )
-        )
+            when.append(Condition(exists=True, alternatives=(last_seen,)))
         item: Item = {**self._key, "holder": self._holder, "beat": 0}
         try:
-            self._store.write(Put("fleet", item, (free, *dead)))
+            self._store.write(Put("fleet", item, tuple(when)))
         except ConditionFailed as error:
             raise self._alive(error.items[0]) from error
 
