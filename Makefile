@@ -18,11 +18,15 @@ help:  ## Tell what can be made
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) \
 	  | awk -F ':.*  ## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 	@echo
-	@echo 'Start with make run. Settings:'
+	@echo 'Start with make demo, then make run. Settings:'
 	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest of 3.11 to 3.13)'
 	@echo '  PYTEST_ARGS="-k pacing"  more for pytest, in make test and make test-all'
 	@echo '  AFTER_TEST=1             make test-all leaves out what make test runs'
 	@echo '  LOCK_ARGS=--upgrade      make lock takes newer versions of everything'
+
+.PHONY: demo
+demo: $(VENV)/.installed  ## Push real mails through the whole system, tell each one's story
+	@$(BIN)/mailtumble demo
 
 .PHONY: run
 run: $(VENV)/.installed  ## Start AWS, SES and the workers locally: SMTP in on 127.0.0.1:2525

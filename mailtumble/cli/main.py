@@ -8,6 +8,10 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "demo": (
+        "mailtumble.cli.demo",
+        "Push real mails through all of it, and tell their stories.",
+    ),
     "local": ("mailtumble.cli.local", "Run the whole system on this machine, and look into it."),
     "worker": ("mailtumble.cli.worker", "Run one worker: core, sender or intake."),
     "mail": ("mailtumble.cli.mail", "List mails, or tell one's story from the stream."),

@@ -73,11 +73,16 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
         due_at=due_at(attempt),
         expires_at=scheduled.expires_at,
         cancelled=attempt.cancelled,
-        alias=dispatch.alias,
+        alias=_own_address(dispatch.alias, mail.recipient),
         envelope_sender=mail.envelope_sender,
         bucket=mail.bucket,
         object_key=mail.object_key,
     )
+
+
+def _own_address(alias: str, recipient: str) -> str:
+    """What the mail goes out from: the alias; where that is a whole domain, what it came in for."""
+    return recipient if alias.startswith("@") else alias
 
 
 def due_at(attempt: Attempt) -> int:

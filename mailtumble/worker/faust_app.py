@@ -67,9 +67,16 @@ class FaustApp:
         self._agents += 1
         return Agent(self.app, f"{name}-{self._agents}", concurrency)
 
-    def timer(self, seconds: float, body: Callable[[], Awaitable[None]]) -> None:
-        """Call ``body`` again and again while the app runs."""
+    def timer(
+        self, seconds: float, body: Callable[[], Awaitable[None]], *, at_once: bool = False
+    ) -> None:
+        """Call ``body`` again and again while the app runs; ``at_once``: at the start too.
+
+        A call at the start may still be under way when the timer's first comes.
+        """
         self.app.timer(seconds)(body)
+        if at_once:
+            self.app.task()(body)
 
     async def start(self) -> None:
         """Start timers and web views."""

@@ -81,6 +81,7 @@ class EmbeddedHost:
         self._poll_interval_s = poll_interval_s
         self._timers = timers
         self._closed: set[str] = set()
+        self._looking = asyncio.Lock()
         self._readers: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Future[str] | None = None
         self._stopping = False
@@ -110,7 +111,8 @@ class EmbeddedHost:
     def add_timers(self) -> None:
         """What happens again and again."""
         self.faust.timer(BEAT_S, self._guarded("heartbeat", self._beat))
-        self.faust.timer(SHARDS_LOOKED_FOR_S, self._guarded("shards", self._look_for_shards))
+        look = self._guarded("shards", self._look_for_shards)
+        self.faust.timer(SHARDS_LOOKED_FOR_S, look, at_once=True)
         self.faust.timer(TICK_S, self._guarded("tick", lambda: self.each_lane(self._tick)))
 
     async def each_lane(self, step: Callable[[Hosted], Awaitable[None]]) -> None:
@@ -168,10 +170,11 @@ class EmbeddedHost:
         await hosted.run(hosted.lane.tick)
 
     async def _look_for_shards(self) -> None:
-        shards = await self.blocking(self.ports.stream.shards)
-        await self.blocking(lambda: self._note_closed(shards))
-        for shard in startable(shards, self._is_started, self._closed.__contains__):
-            await self._begin(shard)
+        async with self._looking:
+            shards = await self.blocking(self.ports.stream.shards)
+            await self.blocking(lambda: self._note_closed(shards))
+            for shard in startable(shards, self._is_started, self._closed.__contains__):
+                await self._begin(shard)
 
     def _is_started(self, shard_id: str) -> bool:
         return shard_id in self.lanes or shard_id in self._closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,18 @@ def test_an_attempt_is_withdrawn_from_where_it_was_put(tenant: str, due_at: int)
     key = withdrawal(SUBJECT, attempt).key
     assert key == entry_of(SUBJECT, state, attempt).key
     assert key == queue_key(SUBJECT, tenant, due_at, "attempt-1")
+
+
+@pytest.mark.parametrize(
+    ("alias", "own"),
+    [("sales@example.com", "sales@example.com"), ("@example.com", "sales+tag@example.com")],
+)
+def test_a_mail_goes_out_from_an_address_of_the_alias(alias: str, own: str) -> None:
+    """A whole domain is no address: then it is what the mail came in for."""
+    attempt = dispatch.Attempt(scheduled=scheduled())
+    mail = replace(received(), recipient="sales+tag@example.com")
+    state = dispatch.Dispatch(mail=mail, alias=alias, attempts=(attempt,))
+    assert entry_of(SUBJECT, state, attempt).alias == own
 
 
 def test_an_attempt_without_its_mail_is_a_programming_error() -> None:

@@ -1,0 +1,100 @@
+"""``mailtumble demo``: real mails through the whole system, each one's story, and the sum."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mailtumble.cli.output import print_line
+from mailtumble.settings import load_settings
+from mailtumble.wiring import Wiring
+from schemas.errors import MailtumbleError
+
+if TYPE_CHECKING:
+    from mailtumble.local.stack import LocalStack
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Where logs and what was sent are kept (default: a folder that is removed on success).",
+)
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+def command(*, state_dir: Path | None, debug: bool) -> None:
+    """Run the whole system on this machine, push real mails through it, and tell their stories.
+
+    Starts an AWS, an SES and all workers as mailtumble local does, on free ports; sends mails in
+    by SMTP; shows what became of each, read from the event stream; adds up that received =
+    ended; and stops everything again. It takes less than a minute. Exit code 1: a mail did not
+    end as it should.
+
+    \b
+    Example:  mailtumble demo
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    # Slow to import: the stack, and all that it starts.
+    from mailtumble.demo import performance  # noqa: PLC0415
+    from mailtumble.demo.scenes import SCENES  # noqa: PLC0415
+
+    folder = state_dir or Path(tempfile.mkdtemp(prefix="mailtumble-demo-"))
+    click.echo("Starting AWS, SES and the workers on this machine ...")
+    with _stack(folder) as smtp_port:
+        wired = Wiring(load_settings())
+        performance.prepare(wired)
+        parts = performance.hand_in(SCENES, smtp_port)
+        click.echo(f"{len(SCENES)} mails are handed in by SMTP, for {len(parts)} recipients.")
+        with click.progressbar(length=len(parts), label="Waiting for their ends") as bar:
+            items = performance.await_ends(wired, parts, lambda done: bar.update(done - bar.pos))
+        for part, history in performance.stories(wired, [p for p in parts if p.mail_id in items]):
+            click.echo()
+            for line in performance.told(part, history):
+                print_line(line)
+    click.echo()
+    total = performance.sum_of(parts, items)
+    print_line(total.told())
+    wrong = performance.late(parts, items)
+    if wrong or not total.is_right:
+        raise performance.DemoFailed(
+            f"{'; '.join(wrong) or 'the sum is not right'}: see the logs in {folder / 'logs'}"
+        )
+    if state_dir is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    click.echo("Next: make run, which stays up; it tells what to type.")
+
+
+def _watch(stack: LocalStack, stop: threading.Event) -> None:
+    # Where the embedded AWS dies, whoever is waiting for it tells.
+    with suppress(MailtumbleError):
+        stack.watch(stop)
+
+
+@contextmanager
+def _stack(folder: Path) -> Iterator[int]:
+    """A local stack on free ports, watched meanwhile; gives its SMTP port."""
+    from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415 - slow to import
+
+    options = StackOptions(
+        state_dir=folder.absolute(), smtp_port=0, rate=14.0, daily_quota=50_000, limiter="debt"
+    )
+    stack = LocalStack(options)
+    stop = threading.Event()
+    watching: threading.Thread | None = None
+    try:
+        smtp_port = stack.start().smtp_port
+        watching = threading.Thread(target=_watch, args=(stack, stop), daemon=True)
+        watching.start()
+        yield smtp_port
+    finally:
+        stop.set()
+        if watching is not None:
+            watching.join()
+        stack.stop()
