@@ -14,17 +14,17 @@ from mailtumble.ports.store import Item, ItemStore
 from mailtumble.ports.stream import Batch, EventStream, ShardReader, StoredRecord
 from mailtumble.worker.application import Span
 from mailtumble.worker.core import NAME
+from mailtumble.worker.records import read_record
 from mailtumble.worker.views import mail_key
 from processors import mail
 from processors.kernel import Judgement, Ledger, judge
-from schemas import codec, ids
+from schemas import ids
 from schemas.envelope import EventEnvelope
 from schemas.errors import (
     BadInput,
     MailtumbleError,
     PermanentError,
     RetryableError,
-    UndecodableRecord,
 )
 from schemas.events import RecordQuarantined
 from schemas.ids import fingerprint, mail_subject
@@ -109,15 +109,19 @@ def read_history(
 
 def judged(mail_id: str, stored: Sequence[tuple[str, StoredRecord]]) -> History:
     """Judge and fold records (each with its shard's id) of one mail, as core does."""
-    read = [_decode(record) for _, record in stored]
-    aside = _quarantined(each for each in read if isinstance(each, EventEnvelope))
+    read = [read_record(record) for _, record in stored]
+    aside = _quarantined(each.envelope for each in read if each.envelope)
     ledger, state = Ledger(), mail.INITIAL
     steps: list[Step] = []
     for (shard_id, record), each in zip(stored, read, strict=True):
-        envelope = each if isinstance(each, EventEnvelope) else None
-        problem = aside.get(record.sequence_number, "") if envelope else str(each)
+        envelope = each.envelope
+        problem = each.problem or aside.get(record.sequence_number, "")
         judgement = None
-        if envelope is not None and not problem:
+        if envelope is not None and problem:
+            # Not folded, but decisions build on it: the other readers have taken it.
+            if envelope.is_decision:
+                _, ledger = judge(ledger, envelope, fingerprint(record.data))
+        elif envelope is not None:
             judgement, ledger = judge(ledger, envelope, fingerprint(record.data))
             if judgement is Judgement.ACCEPTED:
                 state = mail.fold(state, envelope.events)
@@ -221,16 +225,6 @@ def _read(reader: ShardReader, sleep: Sleep) -> Batch:
         except RetryableError:
             sleep(PAUSE_S)
     return reader.read(RECORDS_MAX)
-
-
-def _decode(record: StoredRecord) -> EventEnvelope | str:
-    try:
-        envelope = codec.decode(record.data)
-    except UndecodableRecord as error:
-        return str(error)
-    if envelope.subject != record.subject:
-        return f"the envelope is about {envelope.subject}, its partition key is another"
-    return envelope
 
 
 def _quarantined(read: Iterable[EventEnvelope]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from schemas.events import (
     MailCompleted,
     MailReceived,
     RecordQuarantined,
+    RecordRedriven,
     RouteDeferred,
     RouteExpired,
     RouteNotFound,
@@ -65,23 +66,34 @@ def evolve(mail: Mail, event: Event) -> Mail:
     match event:
         case MailReceived():
             mail = replace(mail, received=event)
-        case RouteDeferred() if not mail.route.settled:
-            mail = replace(mail, unrouted=Status.DEFERRED)
-        case RouteNotFound():
-            mail = replace(mail, unrouted=Status.UNROUTABLE)
-        case RouteExpired():
-            mail = replace(mail, unrouted=Status.EXPIRED)
-        case RecordQuarantined() if not mail.sending.targets and not mail.route.settled:
-            mail = replace(mail, unrouted=Status.PARKED)
         case MailCompleted():
             mail = replace(mail, completed=True)
         case _:
-            pass
+            unrouted = _evolve_unrouted(mail, event)
+            if unrouted is not mail.unrouted:
+                mail = replace(mail, unrouted=unrouted)
     route = routing.evolve(mail.route, event)
     outgoing = sending.evolve(mail.sending, event)
     if route is mail.route and outgoing is mail.sending:
         return mail
     return replace(mail, route=route, sending=outgoing)
+
+
+def _evolve_unrouted(mail: Mail, event: Event) -> Status:
+    """How a mail stands that has no targets (yet)."""
+    match event:
+        case RouteDeferred() if not mail.route.settled:
+            return Status.DEFERRED
+        case RouteNotFound():
+            return Status.UNROUTABLE
+        case RouteExpired():
+            return Status.EXPIRED
+        case RecordQuarantined() if not mail.sending.targets and not mail.route.settled:
+            return Status.PARKED
+        case RecordRedriven() if mail.route.parked:
+            return Status.RECEIVED
+        case _:
+            return mail.unrouted
 
 
 def fold(mail: Mail, events: Sequence[Event]) -> Mail:

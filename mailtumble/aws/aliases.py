@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mailtumble.aws.attributes import from_attributes, to_attributes
 from mailtumble.aws.errors import BOTO_ERRORS, Calling, translated
 from mailtumble.ports.store import Item
-from mailtumble.ports.world import AliasEntry
+from mailtumble.ports.world import AliasEntry, AliasUnreadable
 from schemas.errors import RetryableError
 
 if TYPE_CHECKING:
@@ -22,24 +22,6 @@ if TYPE_CHECKING:
 
 READS_MAX: Final = 100
 _PAUSE_S: Final = 0.05
-
-
-class AliasUnreadable(RetryableError):  # noqa: N818 - reads as what it is
-    """An alias exists, but its item has not the shape of one: its mail waits until it is mended.
-
-    Attributes:
-        problems: what is wrong, by alias.
-        readable: the other entries that were found.
-    """
-
-    def __init__(
-        self, problems: Mapping[str, str], readable: Mapping[str, AliasEntry] | None = None
-    ) -> None:
-        """Name the aliases and what is wrong with each."""
-        told = "; ".join(f"alias {alias}: {problem}" for alias, problem in problems.items())
-        super().__init__(f"{told}; put the alias anew")
-        self.problems = dict(problems)
-        self.readable = dict(readable or {})
 
 
 class DynamoAliases:

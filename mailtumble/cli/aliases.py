@@ -10,11 +10,11 @@ from typing import Final
 
 import click
 
-from mailtumble.aws.aliases import AliasUnreadable, DynamoAliases
+from mailtumble.aws.aliases import DynamoAliases
 from mailtumble.cli import state
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table
 from mailtumble.cli.state import state_option
-from mailtumble.ports.world import Clock
+from mailtumble.ports.world import AliasUnreadable, Clock
 from mailtumble.wiring import Wiring
 from processors.routing.decider import TARGETS_MAX
 from schemas.errors import BadInput, MailtumbleError, PermanentError, RetryableError

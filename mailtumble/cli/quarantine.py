@@ -22,7 +22,7 @@ from mailtumble.ports.store import ItemStore
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.wiring import Wiring, owner_name
 from mailtumble.worker.application import Fact
-from mailtumble.worker.shard import outgoing
+from mailtumble.worker.records import outgoing
 from schemas.errors import BadInput, MailtumbleError
 from schemas.events import RecordRedriven
 from schemas.ids import derive

@@ -7,6 +7,7 @@ Shapes: SES developer guide, "Contents of notifications for Amazon SES email rec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,8 +30,8 @@ from schemas.ids import derive, mail_id, mail_subject
 from schemas.values import SECOND_US, Observer, Verdicts
 
 SOURCE: Final = "intake"
-RECIPIENTS_MAX: Final = 100
-"""Of one mail, by SMTP's minimum (RFC 5321 4.5.3.1.8) and SES's receipt."""
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+"""Half a character of UTF-16, itself or escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def parse(body: str) -> Arrival | Feedback | Nothing:
             return _feedback(str(kind), message)
         if kind in _IGNORED:
             return Nothing(str(kind))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         text = f"a {kind} notification that can't be read: {type(error).__name__} {error}"
         raise BadInput(text) from error
     text = f"not a notification of SES's: its type is {kind!r}"
@@ -109,8 +110,15 @@ def parse(body: str) -> Arrival | Feedback | Nothing:
 def _json(text: str, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
+        if SURROGATE.search(text):
+            # JSON may hold half a character, which no UTF-8 can: a mail is not lost for that.
+            whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            value = json.loads(whole.decode("utf-16", "replace"))
     except ValueError as error:
         message = f"{what} is not JSON: {error}"
+        raise BadInput(message) from error
+    except RecursionError as error:
+        message = f"{what} is JSON nested too deeply"
         raise BadInput(message) from error
     if not isinstance(value, dict):
         message = f"{what} is JSON, but no object"

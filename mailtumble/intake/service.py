@@ -12,7 +12,7 @@ from mailtumble.intake.notification import SOURCE, Arrival, Feedback, parse
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import Clock, MessageQueue, ObjectMissing, ObjectStore, QueueMessage
 from mailtumble.worker.application import Fact
-from mailtumble.worker.shard import outgoing
+from mailtumble.worker.records import outgoing
 from schemas.errors import BadInput
 from schemas.events import RecordQuarantined
 from schemas.ids import derive
@@ -83,7 +83,7 @@ class Intake:
             text = f"the mail {arrival.object_key} is not in the bucket {arrival.bucket}"
             raise BadInput(text) from error
         key = f"{NOTIFICATIONS}/{arrival.ses_message_id}.json"
-        objects.put(self._ports.bucket, key, message.body.encode())
+        objects.put(self._ports.bucket, key, message.body.encode(errors="surrogatepass"))
         return arrival.facts(size_bytes, key)
 
     def _quarantined(self, message: QueueMessage, reason: str) -> Fact:

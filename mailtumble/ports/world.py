@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.errors import MailtumbleError
+from schemas.errors import MailtumbleError, RetryableError
 from schemas.values import DeferReason
 
 
@@ -134,6 +134,24 @@ class AliasEntry:
     targets: tuple[str, ...]
 
 
+class AliasUnreadable(RetryableError):  # noqa: N818 - reads as what it is
+    """An alias exists, but its item has not the shape of one: its mail waits until it is mended.
+
+    Attributes:
+        problems: what is wrong, by alias.
+        readable: the other entries that were found.
+    """
+
+    def __init__(
+        self, problems: Mapping[str, str], readable: Mapping[str, AliasEntry] | None = None
+    ) -> None:
+        """Name the aliases and what is wrong with each."""
+        told = "; ".join(f"alias {alias}: {problem}" for alias, problem in problems.items())
+        super().__init__(f"{told}; put the alias anew")
+        self.problems = dict(problems)
+        self.readable = dict(readable or {})
+
+
 class AliasRepository(Protocol):
     """Where aliases are looked up: DynamoDB by default."""
 
@@ -143,5 +161,6 @@ class AliasRepository(Protocol):
         Answers or fails within the look-up's total time-out (1 s by default).
 
         Raises:
+            AliasUnreadable: some entries are broken; the others are in ``readable``.
             RetryableError: the repository is unavailable; this says nothing about the names.
         """

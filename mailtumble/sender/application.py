@@ -87,6 +87,14 @@ class SenderApplication:
         done = tuple(timer_of(record.subject, event) for event in claims)
         return Reaction(facts=facts, writes=tuple(writes), timers_done=done)
 
+    def put_aside(
+        self, subject: str, state: Dispatch
+    ) -> tuple[Dispatch, Sequence[Put | Delete | Update]]:
+        """What waits may have been sent, for all that is known now: it is not sent again."""
+        after = dispatch.doubt(state)
+        changed = dispatch.changes(state, after)
+        return after, [withdrawal(subject, attempt) for attempt in changed.withdraw]
+
     def committed(
         self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]
     ) -> None:

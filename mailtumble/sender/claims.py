@@ -121,7 +121,9 @@ class Claims:
                 return set(range(len(entries)))
             stored = dict(zip(error.failed, error.items, strict=True))
             standing = [stored.get(2 + 3 * index) for index in range(len(entries))]
-            if all(map(self._is_this, standing, entries, [now] * len(entries))):
+            unqueued = {index for index in range(len(entries)) if 1 + 3 * index in stored}
+            this = map(self._is_this, standing, entries, [now] * len(entries))
+            if len(unqueued) == len(entries) and all(this):
                 return set()
             self._remember(entries, standing)
             return {(index - 1) // 3 for index in error.failed if index}

@@ -94,6 +94,12 @@ class Application(Protocol[S]):
     def react(self, accepted: Accepted[S]) -> Reaction:
         """Writes, timers and facts that follow from an accepted record."""
 
+    def put_aside(self, subject: str, state: S) -> tuple[S, Sequence[Put | Delete | Update]]:
+        """What is safe to believe of a subject that has a record in quarantine, and its writes.
+
+        The record's events are not folded; ``RecordQuarantined`` is read later, in its turn.
+        """
+
     def committed(
         self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]
     ) -> None:

@@ -24,13 +24,17 @@ from mailtumble.sender.shard import SenderSettings, SenderShard
 from mailtumble.sender.transmission import Transmission
 from mailtumble.worker.core import Core
 from mailtumble.worker.shard import ShardProcessor, Surroundings
+from mailtumble.worker.trials import Trials
 from processors.mail import Mail, Rules
 from schemas.values import SECOND_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """All of the world that workers may need; each takes what it uses."""
+    """All of the world that a process may need; each worker takes what it uses.
+
+    ``trials`` is one for all its shards.
+    """
 
     clock: Clock
     stream: EventStream
@@ -40,6 +44,7 @@ class Ports:
     aliases: AliasRepository
     transport: Transport
     account: Account
+    trials: Trials = field(default_factory=Trials)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +105,13 @@ def core_lane(
 def surroundings(ports: Ports, plan: Plan, stopping: Callable[[], bool]) -> Surroundings:
     """What a shard processor works with."""
     return Surroundings(
-        ports.stream, ports.store, ports.objects, plan.bucket, ports.clock, stopping
+        ports.stream,
+        ports.store,
+        ports.objects,
+        plan.bucket,
+        ports.clock,
+        stopping,
+        ports.trials,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.ports.world import AliasRepository
+from mailtumble.ports.world import AliasEntry, AliasRepository, AliasUnreadable
 from mailtumble.worker.application import Accepted, Reaction
 from mailtumble.worker.horizon import due_text
 from mailtumble.worker.views import mail_item, quarantine_item
@@ -52,19 +52,16 @@ class Core:
     def answers(self, asked: Sequence[Sequence[str]]) -> Sequence[Answer]:
         """Look all names up in one batch; where the repository is out, every mail waits."""
         names = list(dict.fromkeys(name for each in asked for name in each))
+        problems: Mapping[str, str] = {}
         try:
             entries = self._aliases.find(names)
+        except AliasUnreadable as error:
+            logger.warning("%s", error)
+            entries, problems = error.readable, error.problems
         except RetryableError as error:
             logger.warning("aliases can't be looked up: %s", error)
             return [Unavailable(str(error))] * len(asked)
-        found: list[Answer] = []
-        for each in asked:
-            entry = choose(tuple(each), entries)
-            if entry is None:
-                found.append(NotFound())
-            else:
-                found.append(Found(entry.alias, entry.version, entry.tenant, entry.targets))
-        return found
+        return [_answer(tuple(each), entries, problems) for each in asked]
 
     def decide(
         self,
@@ -98,6 +95,14 @@ class Core:
             writes.extend(self._counts(accepted.shard_id, event, record.recorded_at))
         return Reaction(writes=tuple(writes), timers=mail.timers(record), timers_done=tuple(done))
 
+    def put_aside(
+        self,
+        subject: str,  # noqa: ARG002
+        state: mail.Mail,
+    ) -> tuple[mail.Mail, Sequence[Put | Delete | Update]]:
+        """Nothing changes: the mail is parked when ``RecordQuarantined`` is read."""
+        return state, ()
+
     def committed(
         self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]
     ) -> None:
@@ -112,6 +117,19 @@ class Core:
             "minute": due_text(counted.minute_at),
         }
         return [Update("throughput", key, add=counted.amounts)]
+
+
+def _answer(
+    names: tuple[str, ...], entries: Mapping[str, AliasEntry], problems: Mapping[str, str]
+) -> Answer:
+    """What the repository says of a mail's names; a broken entry would perhaps have been it."""
+    match choose(names, {**entries, **problems}):
+        case None:
+            return NotFound()
+        case AliasEntry() as entry:
+            return Found(entry.alias, entry.version, entry.tenant, entry.targets)
+        case problem:
+            return Unavailable(f"the alias's entry is broken ({problem}): put it anew")
 
 
 def timer_of(subject: str, fired: TimerFired) -> Timer:

@@ -115,6 +115,7 @@ class Cursor:
             if item is None or not self._is_done(item, sequence):
                 raise self._judge(item) from error
         self.sequence = sequence
+        self._trying, self._tries = None, 0
 
     def fence(self) -> Condition:
         """What a transaction outside of the commits demands of the cursor: my epoch, not closed."""
@@ -142,9 +143,22 @@ class Cursor:
         tries = self._tries + 1 if self._trying == sequence else 1
         self._change(Update("cursors", self._key, set={"trying": sequence, "tries": tries}))
 
+    def is_suspect(self, sequence: str) -> bool:
+        """Whether some worker died while this very record was being tried."""
+        return self._trying == sequence and self._tries > 0
+
     def survived(self) -> None:
-        """Take an attempt back: it was ended by a stop or an outage, not by the record."""
-        self._change(Update("cursors", self._key, remove=("trying", "tries")))
+        """Take the last attempt back: it was ended by a stop or an outage, not by the record.
+
+        The deaths before it go on counting.
+        """
+        if self._trying is None:
+            update = Update("cursors", self._key, remove=("trying", "tries"))
+        else:
+            update = Update(
+                "cursors", self._key, set={"trying": self._trying, "tries": self._tries}
+            )
+        self._change(update)
 
     def close(self) -> None:
         """The shard is read to its end: its children may begin."""

@@ -242,8 +242,9 @@ class EmbeddedHost:
             async with asyncio.timeout(STOP_WITHIN_S):
                 if self._readers:
                     await asyncio.wait(set(self._readers))
+                # What was done in the world is told in any case: facts need no owner.
+                await self.finish()
                 if clean:
-                    await self.finish()
                     for hosted in list(self.lanes.values()):
                         await hosted.run(hosted.lane.release)
                     await self.blocking(self._lease.release)

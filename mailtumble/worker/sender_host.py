@@ -13,7 +13,7 @@ from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.assembly import Lane, Plan, Ports, SenderParts
 from mailtumble.worker.host import EmbeddedHost, Hosted
-from mailtumble.worker.shard import outgoing
+from mailtumble.worker.records import outgoing
 from schemas.values import SECOND_US
 
 PACE_S: Final = 0.2

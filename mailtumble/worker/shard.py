@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from mailtumble.ports.store import Action, ItemStore
@@ -26,14 +26,16 @@ from mailtumble.worker import quarantine
 from mailtumble.worker.application import Accepted, Application, Fact
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
+from mailtumble.worker.records import Read, outgoing, read_record
 from mailtumble.worker.timers import Timers
+from mailtumble.worker.trials import Trials
 from mailtumble.worker.writes import Write, Writes
 from processors import mail
 from processors.kernel import Judgement, Timer, judge
 from processors.routing.decider import Answer
 from schemas import codec
 from schemas.envelope import EventEnvelope
-from schemas.errors import RetryableError, UndecodableRecord
+from schemas.errors import RetryableError
 from schemas.ids import decision_id, fingerprint
 
 S = TypeVar("S")
@@ -52,7 +54,10 @@ class Stopping(RetryableError):  # noqa: N818 - what happened
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The ports a shard processor works with, and how it waits."""
+    """The ports a shard processor works with, and how it waits.
+
+    ``trials`` is one for all shards of a process.
+    """
 
     stream: EventStream
     store: ItemStore
@@ -60,6 +65,7 @@ class Surroundings:
     bucket: str
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
+    trials: Trials = field(default_factory=Trials)
 
 
 @dataclass(slots=True)
@@ -117,7 +123,8 @@ class ShardProcessor(Generic[S]):
         while self._careful and fresh:
             self._try_one(fresh.pop(0))
         for start in range(0, len(fresh), BATCH_RECORDS_MAX):
-            self._process(fresh[start : start + BATCH_RECORDS_MAX])
+            with self.around.trials.beside(self._wait):
+                self._process(fresh[start : start + BATCH_RECORDS_MAX])
 
     def tick(self) -> None:
         """Append what is due, having made sure that the shard is still ours."""
@@ -146,29 +153,36 @@ class ShardProcessor(Generic[S]):
         if record.sequence_number == self._poison:
             self._process([record], poison=True)
             return
-        self.patiently(lambda: self.cursor.attempt(record.sequence_number))
-        try:
-            self._process([record])
-        except Stopping:
-            self.cursor.survived()
-            raise
+        trials = self.around.trials
+        suspect = self.cursor.is_suspect(record.sequence_number)
+        with (trials.alone if suspect else trials.beside)(self._wait):
+            self.patiently(lambda: self.cursor.attempt(record.sequence_number))
+            try:
+                self._process([record])
+            except Stopping:
+                self.cursor.survived()
+                raise
+
+    def _wait(self, seconds: float) -> None:
+        if self.around.stopping():
+            raise Stopping("a record was being tried on another shard")
+        self.around.clock.sleep(seconds)
 
     def _process(self, records: Sequence[StoredRecord], *, poison: bool = False) -> None:
         reason = "it ended the worker three times" if poison else ""
         now = self.around.clock.now()
-        batch = [_decode(record, reason) for record in records]
-        good = [(stored, read) for stored, read in batch if isinstance(read, EventEnvelope)]
-        self.patiently(lambda: self._memory.load(read.subject for _, read in good))
-        answers = self._gather([read for _, read in good])
+        batch = [read_record(record, reason) for record in records]
+        self.patiently(lambda: self._memory.load(record.subject for record in records))
+        answers = self._gather([each.envelope for each in batch if each.envelope and not poison])
         outputs: list[OutgoingRecord] = []
         writes = Writes()
         self._timers_changed = []
-        for stored, read in batch:
-            if isinstance(read, EventEnvelope):
-                mine = self._fold(stored, read, answers, outputs, now)
+        for read in batch:
+            if read.envelope is None or read.problem:
+                mine = self._quarantine(read, outputs, now)
             else:
-                mine = self._quarantine(stored, read, outputs, now)
-            writes.add(stored.sequence_number, mine)
+                mine = self._fold(read.stored, read.envelope, answers, outputs, now)
+            writes.add(read.stored.sequence_number, mine)
         if outputs:
             self.patiently(lambda: self.around.stream.append(outputs))
         self._commit(writes)
@@ -301,18 +315,36 @@ class ShardProcessor(Generic[S]):
             return {}
         return dict(zip(asked, self.application.answers(list(asked.values())), strict=True))
 
-    def _quarantine(
-        self, stored: StoredRecord, reason: str, outputs: list[OutgoingRecord], now: int
-    ) -> list[Write]:
+    def _quarantine(self, read: Read, outputs: list[OutgoingRecord], now: int) -> list[Write]:
         """Keep the bytes in S3, tell it on the stream, and go on (rule 5)."""
-        name = self.application.name
-        fact = quarantine.fact(name, self.shard.id, stored, reason, self.around.bucket)
+        name, stored = self.application.name, read.stored
+        fact = quarantine.fact(name, self.shard.id, stored, read.problem, self.around.bucket)
         key = quarantine.object_key(name, self.shard.id, stored)
         self.patiently(lambda: self.around.objects.put(self.around.bucket, key, stored.data))
-        logger.warning("quarantined %s of %s: %s", stored.sequence_number, self.shard.id, reason)
+        logger.warning(
+            "quarantined %s of %s: %s", stored.sequence_number, self.shard.id, read.problem
+        )
         outputs.append(outgoing(fact, now))
         self.tally.quarantined += 1
-        return []
+        return self._go_around(read, outputs, now)
+
+    def _go_around(self, read: Read, outputs: list[OutgoingRecord], now: int) -> list[Write]:
+        """What a record that is not folded means for its subject all the same.
+
+        A decision is the head that the next one has to build on: the other readers have taken
+        it, and must go on agreeing with this one about what is void.
+        """
+        memory = self._memory[read.stored.subject]
+        before, ledger = memory.state, memory.ledger
+        record = read.envelope
+        if record is not None and record.is_decision:
+            judgement, memory.ledger = judge(ledger, record, fingerprint(read.stored.data))
+            if judgement is Judgement.ACCEPTED and record.decider == self.application.decider:
+                self._settle(memory, record, read.stored, outputs, now)
+        memory.state, writes = self.application.put_aside(memory.subject, before)
+        if memory.state is before and memory.ledger is ledger:
+            return []
+        return [*writes, self._memory.put(memory.subject)]
 
     def patiently(self, call: Callable[[], T]) -> T:
         """Repeat a call while the world says "not now", until it goes through or we must stop."""
@@ -328,35 +360,8 @@ class ShardProcessor(Generic[S]):
                 wait_s = min(wait_s * 2, 2.0)
 
 
-def _decode(record: StoredRecord, poison: str) -> tuple[StoredRecord, EventEnvelope | str]:
-    if poison:
-        return record, poison
-    try:
-        envelope = codec.decode(record.data)
-    except UndecodableRecord as error:
-        return record, str(error)
-    if envelope.subject != record.subject:
-        return record, f"the envelope is about {envelope.subject}, its partition key is another"
-    return record, envelope
-
-
 def _without_leading_silence(pending: list[Pending]) -> list[Pending]:
     """Answers of nothing count only behind a pending output that may still lose."""
     while pending and pending[0].output is None:
         pending = pending[1:]
     return pending
-
-
-def outgoing(fact: Fact, now: int) -> OutgoingRecord:
-    """A fact as the record to append (facts build on nothing, and have no rules)."""
-    envelope = EventEnvelope(
-        id=fact.id,
-        subject=fact.subject,
-        cause=fact.cause,
-        after=None,
-        recorded_at=now,
-        decider=fact.decider,
-        rule_version=0,
-        events=fact.events,
-    )
-    return OutgoingRecord(fact.subject, codec.encode(envelope))

@@ -10,6 +10,7 @@ from schemas.events import (
     Event,
     MailReceived,
     RecordQuarantined,
+    RecordRedriven,
     RouteDeferred,
     RouteExpired,
     RouteNotFound,
@@ -52,12 +53,16 @@ Answer = Found | NotFound | Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The state: what is being looked up, how often that failed, whether it is settled."""
+    """The state: what is being looked up, how often that failed, whether it is settled.
+
+    ``parked``: settled only because a record of the mail lies in quarantine.
+    """
 
     recipient: str = ""
     received_at: int = 0
     deferrals: int = 0
     settled: bool = False
+    parked: bool = False
 
 
 INITIAL: Final = Route()
@@ -71,11 +76,13 @@ def evolve(route: Route, event: Event) -> Route:
         case RouteDeferred(number=number):
             return replace(route, deferrals=number)
         case RouteResolved() | RouteNotFound() | RouteExpired():
-            return replace(route, settled=True)
-        case RecordQuarantined() if route.recipient:
+            return replace(route, settled=True, parked=False)
+        case RecordQuarantined() if route.recipient and not route.settled:
             # A record of this mail can't be used by some reader: it is parked, and not looked up
             # any more. (Where it is MailReceived that core lacks, a redrive begins anew.)
-            return replace(route, settled=True)
+            return replace(route, settled=True, parked=True)
+        case RecordRedriven() if route.parked:
+            return replace(route, settled=False, parked=False)
         case _:
             return route
 
@@ -85,6 +92,9 @@ def asks(route: Route, event: Event) -> tuple[str, ...]:
     match event:
         case MailReceived(recipient=recipient) if not route.settled:
             return names_to_try(recipient)
+        case RecordRedriven() if route.recipient and (route.parked or not route.settled):
+            # Asked both before the event is folded, to gather answers, and after it.
+            return names_to_try(route.recipient)
         case TimerFired(kind=TimerKind.LOOKUP, number=number) if (
             not route.settled and number == route.deferrals
         ):

@@ -137,6 +137,20 @@ def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, P
             return attempt
 
 
+def doubt(dispatch: Dispatch) -> Dispatch:
+    """Take every attempt that waits for one that was perhaps sent.
+
+    A record of this mail can't be read; it may be the one that says so.
+    """
+    if not any(attempt.phase is Phase.WAITING for attempt in dispatch.attempts):
+        return dispatch
+    attempts = tuple(
+        replace(attempt, phase=Phase.UNKNOWN) if attempt.phase is Phase.WAITING else attempt
+        for attempt in dispatch.attempts
+    )
+    return replace(dispatch, attempts=attempts)
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What an event means for the queue, as data: attempts to queue, to take out, and lost ones.

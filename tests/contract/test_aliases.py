@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailtumble.aws.aliases import AliasUnreadable, DynamoAliases
+from mailtumble.aws.aliases import DynamoAliases
 from mailtumble.aws.clients import Clients
 from mailtumble.local.bootstrap import Resources
 from mailtumble.local.ministack import HOST, REGION, free_port
-from mailtumble.ports.world import AliasEntry
+from mailtumble.ports.world import AliasEntry, AliasUnreadable
 from schemas.errors import RetryableError
 from tests.fakes import InMemoryAliases
 

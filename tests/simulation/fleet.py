@@ -8,7 +8,8 @@ from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from mailtumble.worker.assembly import Plan, SenderParts, core_lane, intake, startable
 from mailtumble.worker.cursor import ShardLost
-from mailtumble.worker.shard import Stopping, outgoing
+from mailtumble.worker.records import outgoing
+from mailtumble.worker.shard import Stopping
 from schemas.errors import RetryableError
 from schemas.events import MailReceived
 from schemas.values import SECOND_US
@@ -40,11 +41,6 @@ UNKNOWN_WAIT_US: Final = 8 * SECOND_US
 
 class Poisoned(Exception):  # noqa: N818 - what befell the worker
     """A record at which a worker dies, whatever it does."""
-
-    def __init__(self, shard_id: str) -> None:
-        """Say on which shard it lies."""
-        super().__init__(shard_id)
-        self.shard_id = shard_id
 
 
 def poison_for(application: str) -> str:
@@ -87,8 +83,8 @@ class SimulatedWorker:
         def guarded() -> None:
             try:
                 body()
-            except Poisoned as poisoned:
-                self._die(poisoned.shard_id)
+            except Poisoned:
+                self.process.die()
             except (ShardLost, Stopping):
                 # With another owner at work, and when asked to stop, this one just ends.
                 self._end()
@@ -112,17 +108,6 @@ class SimulatedWorker:
             clock.sleep(0.1)
         for lane in self._lanes:
             _unless_not_now(lane.flush)
-        self._die("")
-
-    def _die(self, shard_id: str) -> None:
-        """Die, and if possible not while another shard is at the last try of its record.
-
-        Else that record would be quarantined for what this shard's did.
-        """
-        for _ in range(10):
-            if not self.world.on_last_try(self.process.kind, besides=shard_id):
-                break
-            self.world.clock.sleep(POLL_S)
         self.process.die()
 
     def _poll_quota(self) -> None:
@@ -223,7 +208,7 @@ def _poison(processor: ShardProcessor[Any]) -> None:
 
     def poisoned(state: object, event: Event) -> object:
         if isinstance(event, MailReceived) and event.subject_line == word:
-            raise Poisoned(processor.shard.id)
+            raise Poisoned
         return evolve(state, event)
 
     application.evolve = poisoned  # type: ignore[method-assign]

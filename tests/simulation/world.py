@@ -90,7 +90,7 @@ class World:
         self.scheduler.run(self.began_at + LONGEST_US, settled)
         self.scheduler.close()
 
-    def on_last_try(self, kind: str, besides: str = "") -> bool:
+    def on_last_try(self, kind: str) -> bool:
         """Whether such a worker is at a record that two have died at.
 
         A third death makes the record poison, by rule 5; that it came by chance nobody can know.
@@ -100,7 +100,6 @@ class World:
             item.get("tries", 0) == TRIES_MAX
             for item in self.store.scan("cursors")
             if str(item["cursor"]).startswith(f"{kind}#")
-            and str(item["cursor"]).rpartition("#")[2] != besides
         )
 
     def disturb(self, act: Callable[[Supervisor], None], kind: str) -> None:

@@ -16,6 +16,7 @@ from schemas.events import (
     Event,
     MailCompleted,
     RecordQuarantined,
+    RecordRedriven,
     RouteDeferred,
     RouteExpired,
     RouteNotFound,
@@ -188,6 +189,26 @@ def test_a_mail_whose_receipt_is_in_quarantine_is_parked_until_it_is_driven_agai
         .then_kinds(RouteResolved, SendScheduled)
         .now_mail(Status.SCHEDULED)
     )
+
+
+def test_a_mail_parked_without_a_route_is_looked_up_again_when_it_is_driven_again() -> None:
+    """One that has its targets, or whose end is known, is not."""
+    redriven = RecordRedriven(quarantined="q", by="a person")
+    found = Found("sales@example.com", 1, "shop", ("b@example.org",))
+    (
+        Story()
+        .given(received(), RouteDeferred(reason="timed out", number=1, retry_at=0))
+        .when(QUARANTINED)
+        .then_nothing()
+        .now_mail(Status.PARKED)
+        .when(redriven, answer=found)
+        .then_kinds(RouteResolved, SendScheduled)
+        .now_mail(Status.SCHEDULED)
+        .when(redriven, answer=found)
+        .then_nothing()
+    )
+    ended = MailCompleted(ended={"unroutable": 1})
+    Story().given(received(), RouteNotFound(tried=()), ended).when(redriven).then_nothing()
 
 
 def test_names_are_asked_for_only_while_the_route_is_open() -> None:

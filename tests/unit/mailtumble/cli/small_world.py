@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mailtumble.settings import Settings
 from mailtumble.worker.application import Fact
 from mailtumble.worker.assembly import Plan, Ports, SenderParts, core_lane
-from mailtumble.worker.shard import outgoing
+from mailtumble.worker.records import outgoing
 from schemas.ids import mail_id, mail_subject
 from tests.fakes import (
     InMemoryAliases,

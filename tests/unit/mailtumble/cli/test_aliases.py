@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailtumble.aws.aliases import AliasUnreadable
 from mailtumble.cli.aliases import command
+from mailtumble.ports.world import AliasUnreadable
 from schemas.errors import PermanentError, RetryableError
 from tests.unit.mailtumble.cli.small_world import HOUSE, TARGETS
 

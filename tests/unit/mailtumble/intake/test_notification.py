@@ -111,6 +111,18 @@ def test_only_the_s3_action_keeps_a_mails_bytes() -> None:
         parse(RECEIVED.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\ud83d"])
+def test_half_a_character_is_replaced_and_whole_ones_stay(half: str) -> None:
+    """JSON may hold what no UTF-8 can; the mail goes its way all the same."""
+    message = _arrived()
+    message["mail"]["commonHeaders"]["subject"] = "HALF \U0001f600"
+    arrival = parse(json.dumps(message).replace("HALF", half))
+    assert isinstance(arrival, Arrival)
+    assert arrival.subject_line == "\ufffd \U0001f600"
+    (fact,) = arrival.facts(1, "key")[:1]
+    assert decode(encode(samples.fact(*fact.events))).events == fact.events
+
+
 def test_a_bounce_message_has_no_envelope_sender() -> None:
     """The null reverse path (RFC 5321 4.5.5) is a sender too."""
     message = _arrived()
@@ -242,6 +254,7 @@ def test_an_sns_wrapper_makes_no_difference(message: dict[str, Any]) -> None:
         ('{"notificationType": "Received"}', "a Received notification that can't be read"),
         ('{"eventType": "Bounce", "mail": 7}', "a Bounce notification that can't be read"),
         ('{"eventType": "Bounce", "mail": {"tags": {}}}', "not sent by mailtumble"),
+        ("[" * 100_000, "the message is JSON nested too deeply"),
     ],
 )
 def test_garbage_is_refused_with_what_is_wrong(body: str, complaint: str) -> None:

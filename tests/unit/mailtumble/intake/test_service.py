@@ -168,6 +168,7 @@ def test_nothing_is_deleted_while_s3_is_out(place: Place) -> None:
         ("what is this?", "the message is not JSON"),
         ('{"eventType": "Teleported"}', "its type is 'Teleported'"),
         (arrival(key="inbound/2"), "the mail inbound/2 is not in the bucket mail"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_cannot_be_read_is_quarantined_with_its_bytes(

@@ -169,6 +169,15 @@ def test_a_claim_repeated_by_the_store_is_mine(store: Forgetful) -> None:
     assert sender.claims.claim([entry()], NOW) == ([entry()], [])
 
 
+def test_a_claim_of_the_same_moment_that_left_the_entry_is_not_this_one(store: Forgetful) -> None:
+    """A claim takes the entry out of the queue in the same transaction: this one did not."""
+    sender = Sender(store)
+    _queue(store, entry())
+    sender.claims.claim([entry()], NOW)
+    _queue(store, entry())
+    assert sender.claims.claim([entry()], NOW) == ([], [entry()])
+
+
 def test_dropping_takes_out_only_the_round_that_was_meant(store: Forgetful) -> None:
     """A newer round in the same place stays."""
     sender = Sender(store)

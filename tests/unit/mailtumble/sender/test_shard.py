@@ -11,6 +11,7 @@ from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.cursor import ShardLost
+from processors.sending.dispatch import Phase
 from schemas.errors import RetryableError
 from schemas.events import (
     Event,
@@ -26,7 +27,7 @@ from schemas.events import (
 )
 from schemas.values import SECOND_US, DeferReason
 from tests.fakes import InMemoryStream
-from tests.samples import accepted, after, deferred, fact, received, resolved, scheduled
+from tests.samples import SUBJECT, accepted, after, deferred, fact, received, resolved, scheduled
 from tests.unit.mailtumble.sender.conftest import TIMES, UNKNOWN_WAIT_US, Place
 
 CALLED_OFF = SendCancelRequested(target=0, attempt_id="attempt-1", reason="r")
@@ -248,6 +249,29 @@ def test_on_a_closed_shard_nothing_is_sent(place: Place) -> None:
     assert lane.pace() == []
     assert place.lane("sender-2").pace() == []
     assert len(place.store.scan("queue")) == 1
+
+
+@pytest.mark.parametrize("claimed", [True, False], ids=["claimed", "waiting"])
+def test_what_waits_is_not_sent_when_a_record_of_the_mail_can_not_be_read(
+    place: Place,
+    claimed: bool,  # noqa: FBT001
+) -> None:
+    """It may be the one that says it was sent: no deadline gives it another round."""
+    lane = _scheduled(place)
+    if claimed:
+        lane.pace()
+    place.stream.append([OutgoingRecord(SUBJECT, b"\xc1 garbage")])
+    place.read(lane)
+    _deadline(place, lane)
+    assert place.store.scan("queue") == []
+    assert lane.pace() == []
+    state = lane.processor._memory[SUBJECT].state
+    assert [attempt.phase for attempt in state.attempts] == [Phase.UNKNOWN]
+    place.tell(fact(accepted(), name="late"))
+    place.read(lane)
+    state = lane.processor._memory[SUBJECT].state
+    assert [attempt.phase for attempt in state.attempts] == [Phase.DONE]
+    assert place.lane("sender-2").pace() == []
 
 
 def test_attempts_of_a_mail_that_is_in_quarantine_are_not_queued(place: Place) -> None:

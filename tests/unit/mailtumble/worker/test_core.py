@@ -8,7 +8,7 @@ import pytest
 
 from mailtumble.ports.store import Update
 from mailtumble.ports.stream import StoredRecord
-from mailtumble.ports.world import AliasEntry
+from mailtumble.ports.world import AliasEntry, AliasUnreadable
 from mailtumble.worker.application import Accepted, Reaction, Span
 from mailtumble.worker.core import Core
 from mailtumble.worker.views import iso
@@ -47,6 +47,9 @@ QUARANTINED = RecordQuarantined(
 )
 
 
+GOOD = ("good@example.com", "@example.com")
+
+
 class Down(InMemoryAliases):
     """A repository that doesn't answer."""
 
@@ -54,6 +57,16 @@ class Down(InMemoryAliases):
         """Nothing but an error."""
         message = f"no answer about {len(names)} names"
         raise RetryableError(message)
+
+
+class Broken(InMemoryAliases):
+    """A repository with an entry that is none."""
+
+    def find(self, names: Sequence[str]) -> Mapping[str, AliasEntry]:
+        """The good ones come with the complaint."""
+        good = {name: AliasEntry(name, 1, "shop", ("bob@example.org",)) for name in GOOD}
+        problems = {name: "tenant is not a text" for name in names if name.startswith("bad@")}
+        raise AliasUnreadable(problems, good)
 
 
 def _core(aliases: InMemoryAliases | None = None) -> Core:
@@ -98,6 +111,18 @@ def test_an_outage_is_an_answer_for_everybody() -> None:
     """It defers each mail of the batch, and ends no worker."""
     answers = _core(Down()).answers([("a@example.com",), ("b@example.com",)])
     assert answers == [Unavailable("no answer about 2 names")] * 2
+
+
+def test_a_broken_entry_defers_the_mails_that_may_be_its_own() -> None:
+    """The others of the batch are routed; what a more particular good entry decides is too."""
+    answers = _core(Broken()).answers(
+        [("bad@example.com", "@example.com"), ("good@example.com",), ("none@example.com",)]
+    )
+    assert answers == [
+        Unavailable("the alias's entry is broken (tenant is not a text): put it anew"),
+        Found("good@example.com", 1, "shop", ("bob@example.org",)),
+        NotFound(),
+    ]
 
 
 def test_a_record_of_a_mail_writes_its_view() -> None:

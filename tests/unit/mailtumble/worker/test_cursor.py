@@ -228,6 +228,21 @@ def test_an_attempt_that_a_stop_ended_does_not_count(store: Forgetful) -> None:
     assert _cursor(store).take_over().poison is None
 
 
+def test_a_stop_takes_back_its_own_attempt_alone(store: Forgetful) -> None:
+    """Deaths before it go on counting."""
+    for _ in range(TRIES_MAX - 1):
+        _owner(store).attempt(TWO)
+    stopped = _owner(store)
+    assert stopped.is_suspect(TWO)
+    assert not stopped.is_suspect(ONE)
+    stopped.attempt(TWO)
+    stopped.survived()
+    last = _cursor(store)
+    assert last.take_over().poison is None
+    last.attempt(TWO)
+    assert _cursor(store).take_over().poison == TWO
+
+
 def test_cursors_of_applications_generations_and_shards_are_apart(store: Forgetful) -> None:
     """Each has a position and an epoch of its own."""
     _owner(store).commit([], ONE)
