@@ -41,12 +41,13 @@ test-all: $(VENV)/.installed  ## Run these and those that need Java, LocalStack,
 	@$(BIN)/pytest -q $(if $(AFTER_TEST),-m external) $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.installed  ## Check style, types, the floors' borders, Terraform, the compose file
+lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, Terraform, the compose file
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/tidiness.py
+	$(BIN)/python -m tools.reference --check
 	tools/lint-terraform.sh
 	$(BIN)/pytest -q tests/unit/infra/test_localstack_compose.py
 

@@ -1,14 +1,15 @@
 """Settings: from the environment (``MAILTUMBLE_*``) or a TOML file, checked, in one table.
 
-The table in ``docs/reference/settings.md`` is generated from the fields below. Endpoints and
-credentials are boto's own business (``AWS_ENDPOINT_URL*``, ``AWS_REGION``, profiles).
+``docs/reference/settings.md`` is generated from the fields below. Endpoints and credentials are
+boto's own business (``AWS_ENDPOINT_URL*``, ``AWS_REGION``, profiles).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -18,64 +19,115 @@ from schemas.values import UnknownPolicy
 
 PREFIX: Final = "MAILTUMBLE_"
 FILE_VARIABLE: Final = "MAILTUMBLE_CONFIG"
+REGION_VARIABLES: Final = ("AWS_DEFAULT_REGION", "AWS_REGION")
+"""Boto's own; the later one wins."""
+REFERENCE: Final = "docs/reference/settings.md"
+
+NUMBERS: Final = {int: "a whole number", float: "a number"}
+PREFIX_PATTERN: Final = r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]"
+"""What begins a bucket's name; Terraform demands the same of its variable."""
+
+Given = tuple[str, object, str]
+"""A setting's name, the value given for it, and where."""
 
 
-def _setting(default: object, meaning: str, *, least: float | None = None) -> Any:  # noqa: ANN401
-    return field(default=default, metadata={"meaning": meaning, "least": least})
+def _text(
+    default: str, meaning: str, *, allowed: str = "a line of text", pattern: str = ".*"
+) -> Any:  # noqa: ANN401
+    return field(
+        default=default, metadata={"meaning": meaning, "allowed": allowed, "pattern": pattern}
+    )
+
+
+def _number(default: float, meaning: str, *, least: float, most: float) -> Any:  # noqa: ANN401
+    allowed = f"{NUMBERS[type(default)]} from {least} to {most}"
+    return field(
+        default=default,
+        metadata={"meaning": meaning, "allowed": allowed, "least": least, "most": most},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting, its default and what it means."""
+    """Every setting, its default, what it means and what is allowed."""
 
-    prefix: str = _setting(
-        "mailtumble", "Begins the names of the stream, tables, bucket, topics and queues."
+    prefix: str = _text(
+        "mailtumble",
+        "Begins the names of the stream, tables, bucket, topics and queues.",
+        allowed="3 to 40 lower-case letters, digits and hyphens, no hyphen at either end",
+        pattern=PREFIX_PATTERN,
     )
-    region: str = _setting("us-east-1", "The AWS region; AWS_REGION where this is not set.")
-    intake_queue_url: str = _setting(
-        "", "The queue that intake reads; found by its name where empty."
+    region: str = _text(
+        "us-east-1",
+        "The AWS region; AWS_REGION where this is not set.",
+        allowed="the name of a region",
+        pattern=r"[a-z0-9-]+",
     )
-    configuration_set: str = _setting(
+    intake_queue_url: str = _text("", "The queue that intake reads; found by its name where empty.")
+    configuration_set: str = _text(
         "mailtumble", "The SES configuration set whose events come back to intake."
     )
-    generation: str = _setting("g1", "The set of projections that core builds and commands read.")
-    lookup_endpoint_url: str = _setting(
+    generation: str = _text(
+        "g1",
+        "The set of projections that core builds and commands read.",
+        allowed="1 to 40 letters, digits, hyphens and underscores",
+        pattern=r"[A-Za-z0-9_-]{1,40}",
+    )
+    lookup_endpoint_url: str = _text(
         "", "Where aliases are looked up, if their table lies at another DynamoDB."
     )
-    lookup_table: str = _setting("", "The alias table's full name; <prefix>-aliases where empty.")
-    lookup_timeout_s: float = _setting(
+    lookup_table: str = _text("", "The alias table's full name; <prefix>-aliases where empty.")
+    lookup_timeout_s: float = _number(
         1.0,
         "A look-up's total time-out; after it the mail waits and is looked up again.",
         least=0.05,
+        most=60,
     )
-    lifetime_h: float = _setting(
-        72.0, "Hours from a mail's receipt after which its open targets expire.", least=0.001
+    lifetime_h: float = _number(
+        72.0,
+        "Hours from a mail's receipt after which its open targets expire.",
+        least=0.001,
+        # Claims are kept for longer (sender/claims.py): what was sent is not sent again.
+        most=365 * 24,
     )
-    on_unknown: str = _setting(
-        "resend", "What to do with a send of unknown outcome: resend, or park it for a person."
+    on_unknown: str = _text(
+        "resend",
+        "What to do with a send of unknown outcome: resend, or park it for a person.",
+        allowed=" or ".join(UnknownPolicy),
+        pattern="|".join(UnknownPolicy),
     )
-    unknown_wait_s: float = _setting(
-        600.0, "How long SES's own event is awaited before that is decided.", least=0
+    unknown_wait_s: float = _number(
+        600.0,
+        "How long SES's own event is awaited before that is decided.",
+        least=0,
+        most=7 * 24 * 60 * 60,
     )
-    send_window_s: float = _setting(
-        5.0, "How long after its claim a mail may be handed to SES.", least=2.5
+    send_window_s: float = _number(
+        5.0, "How long after its claim a mail may be handed to SES.", least=2.5, most=60 * 60
     )
-    call_timeout_s: float = _setting(
-        30.0, "How long a call to SES may take before its outcome counts as unknown.", least=0.1
+    call_timeout_s: float = _number(
+        30.0,
+        "How long a call to SES may take before its outcome counts as unknown.",
+        least=0.1,
+        most=60 * 60,
     )
-    rate_fraction: float = _setting(
-        0.9, "The share of SES's MaxSendRate that the sender aims at.", least=0.01
+    rate_fraction: float = _number(
+        0.9, "The share of SES's MaxSendRate that the sender aims at.", least=0.01, most=1
     )
-    quota_poll_s: float = _setting(
-        5.0, "How often one of the fleet asks SES for its quota.", least=1
+    quota_poll_s: float = _number(
+        5.0, "How often one of the fleet asks SES for its quota.", least=1, most=60 * 60
     )
-    poll_interval_s: float = _setting(
+    poll_interval_s: float = _number(
         0.5,
         "How long a reader waits after an empty read (5 reads a second and shard are for all).",
         least=0.05,
+        most=60,
     )
-    web_port: int = _setting(
-        0, "The port of a worker's health and metrics on 127.0.0.1; 0 takes a free one.", least=0
+    web_port: int = _number(
+        0,
+        "The port of a worker's health and metrics on 127.0.0.1; 0 takes a free one.",
+        least=0,
+        most=2**16 - 1,
     )
 
     def policy(self) -> UnknownPolicy:
@@ -92,64 +144,74 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     known = {each.name: each for each in fields(Settings)}
     values: dict[str, Any] = {}
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    if region:
-        values["region"] = region
-    path = environment.get(FILE_VARIABLE)
-    if path:
-        for name, value in _file(Path(path)).items():
+    # What comes later wins.
+    for source in (_from_boto, _from_file, _from_environment):
+        for name, value, place in source(environment):
             if name not in known:
-                raise BadInput(
-                    f"{path}: there is no setting {name!r}; see docs/reference/settings.md"
-                )
-            values[name] = _value(known[name], value, f"{path}: {name}")
-    for variable, text in environment.items():
-        name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
-            continue
-        if name not in known:
-            raise BadInput(f"there is no setting {variable}; see docs/reference/settings.md")
-        values[name] = _value(known[name], text, variable)
+                raise BadInput(f"{place}: there is no such setting, see {REFERENCE}")
+            values[name] = _value(known[name], value, place)
     return Settings(**values)
 
 
-def _file(path: Path) -> dict[str, Any]:
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _from_boto(environment: Mapping[str, str]) -> Iterator[Given]:
+    for variable in REGION_VARIABLES:
+        if environment.get(variable):
+            yield "region", environment[variable], variable
+
+
+def _from_file(environment: Mapping[str, str]) -> Iterator[Given]:
+    path = environment.get(FILE_VARIABLE)
+    if not path:
+        return
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(f"{FILE_VARIABLE} names {path}, which can't be read: {error}") from error
+        raise BadInput(
+            f"{FILE_VARIABLE} names {path}, which can't be read: {error.strerror}"
+        ) from error
     except ValueError as error:
-        raise BadInput(f"{path} is not TOML: {error}") from error
+        raise BadInput(f"{FILE_VARIABLE} names {path}, which is not TOML: {error}") from error
+    for name, value in given.items():
+        yield name, value, f"{path}: {name}"
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[Given]:
+    for variable, text in environment.items():
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
+            # Swapped, not lowered: MAILTUMBLE_region is no variable of ours.
+            yield variable.removeprefix(PREFIX).swapcase(), text, variable
 
 
 def _value(known: Field[Any], value: object, name: str) -> object:
     """The value in the type of the setting's default, checked."""
-    default: object = known.default
-    kind: type = type(default)
-    if isinstance(value, bool):
-        raise BadInput(f"{name}: {value!r} is not a {kind.__name__}")
+    check = _number_in if isinstance(known.default, (int, float)) else _text_in
+    found = check(known, value)
+    if found is None:
+        raise BadInput(f"{name} is {value!r}: give {known.metadata['allowed']}")
+    return found
+
+
+def _text_in(known: Field[Any], value: object) -> str | None:
+    """The text, if it has the form."""
+    if not isinstance(value, str):
+        return None
+    return value if re.fullmatch(known.metadata["pattern"], value) else None
+
+
+def _number_in(known: Field[Any], value: object) -> float | None:
+    """The number, if it is one, whole where it has to be, and within bounds."""
+    # A TOML file has types: there true is no number, and 1.5 is not to become 1.
+    whole = isinstance(known.default, int)
+    if isinstance(value, bool) or not isinstance(value, (str, int) if whole else (str, int, float)):
+        return None
     try:
-        if kind is not str and isinstance(value, str | int | float):
-            value = kind(value)
-    except ValueError:
-        raise BadInput(f"{name}: {value!r} is not a {kind.__name__}") from None
-    if not isinstance(value, kind):
-        raise BadInput(f"{name}: {value!r} is not a {kind.__name__}")
-    least = known.metadata["least"]
-    if least is not None and not value >= least:
-        raise BadInput(f"{name}: {value} is below {least}")
-    if known.name == "on_unknown" and value not in set(UnknownPolicy):
-        raise BadInput(f"{name}: {value!r} is neither resend nor park")
-    if known.name == "rate_fraction" and isinstance(value, float) and value > 1:
-        raise BadInput(f"{name}: {value} is above 1, more than SES allows")
-    return value
-
-
-def settings_table() -> str:
-    """All settings as a Markdown table, for the docs."""
-    rows = ["| setting | variable | default | meaning |", "| --- | --- | --- | --- |"]
-    for each in fields(Settings):
-        default = f"`{each.default}`" if each.default != "" else "(empty)"
-        variable = f"`{PREFIX}{each.name.upper()}`"
-        rows.append(f"| `{each.name}` | {variable} | {default} | {each.metadata['meaning']} |")
-    return "\n".join(rows) + "\n"
+        number = int(value) if whole else float(value)
+    except (ValueError, OverflowError):
+        return None
+    # NaN is on neither side of a bound.
+    return number if known.metadata["least"] <= number <= known.metadata["most"] else None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from mailtumble.aws.aliases import DynamoAliases
-from mailtumble.aws.clients import Clients
+from mailtumble.aws.clients import CONNECT_TIMEOUT_S, Clients
 from mailtumble.aws.dynamodb import DynamoItems
 from mailtumble.aws.errors import Calling
 from mailtumble.aws.kinesis import KinesisStream
@@ -112,8 +112,10 @@ class Wiring:
             ),
             times=ClaimTimes(
                 send_us=round(settings.send_window_s * SECOND_US),
-                # Connecting and sending are timed apart from reading the reply.
-                call_us=round((settings.call_timeout_s * 1.25 + 1) * SECOND_US),
+                # Connecting, sending and reading the reply are timed apart.
+                call_us=round(
+                    (CONNECT_TIMEOUT_S + settings.call_timeout_s * 1.25 + 1) * SECOND_US
+                ),
             ),
             unknown_wait_us=round(settings.unknown_wait_s * SECOND_US),
             quota_every_us=round(settings.quota_poll_s * SECOND_US),

@@ -133,7 +133,8 @@ class LocalStack:
         environment = {**self._ministack.environment(), **LOCAL_SETTINGS}
         own = ("AWS_ENDPOINT_URL_", "MAILTUMBLE_")
         given = {name: value for name, value in os.environ.items() if name.startswith(own)}
-        return environment | given
+        # With it, boto3 would pass the embedded AWS by and call the real one.
+        return environment | given | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
 
     def _start_ses(self, resources: Resources, environment: Mapping[str, str]) -> Mapping[str, int]:
         port_file = self._dir / "ses.json"

@@ -170,6 +170,8 @@ class EmbeddedHost:
         await hosted.run(hosted.lane.tick)
 
     async def _look_for_shards(self) -> None:
+        if self._looking.locked():
+            return
         async with self._looking:
             shards = await self.blocking(self.ports.stream.shards)
             await self.blocking(lambda: self._note_closed(shards))

@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
+import html
+import inspect
+import re
+import subprocess
+import sys
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtumble.local.stack import LOCAL_SETTINGS
+from mailtumble.settings import Settings, load_settings
 from processors import mail
 from schemas.events import EVENT_TYPES, Event
 from schemas.structure import personal_fields
 from schemas.values import ENDED, Status
 from tests.event_strategies import events
-from tools import reference
+from tools.reference import commands, pages, statuses
 
-EVENTS = (reference.FOLDER / "events.md").read_text(encoding="utf-8")
-STATUSES = (reference.FOLDER / "statuses.md").read_text(encoding="utf-8")
+EVENTS, COMMANDS, SETTINGS, STATUSES = (
+    (pages.FOLDER / name).read_text(encoding="utf-8")
+    for name in ("events.md", "commands.md", "settings.md", "statuses.md")
+)
 
 
 def _rows(page: str, width: int) -> list[list[str]]:
     """The cells of every table row of so many columns, headings left out."""
-    lines = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| ")]
+    # A bar with a backslash before it belongs to a cell.
+    lines = [
+        re.split(r"(?<!\\)\|", line.strip("|"))
+        for line in page.splitlines()
+        if line.startswith("| ")
+    ]
     return [[cell.strip() for cell in cells] for cells in lines if len(cells) == width]
 
 
 def test_no_page_is_stale() -> None:
-    """After a change of events or folds: python -m tools.reference."""
-    assert reference.stale() == []
+    """After a change of events, folds, settings or commands: python -m tools.reference."""
+    assert list(pages.stale()) == []
 
 
 def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
-    """One that was changed by hand, and one that is missing."""
+    """One that was changed by hand, and those that are missing."""
     (tmp_path / "events.md").write_text(EVENTS.replace("microseconds", "seconds"), encoding="utf-8")
-    assert reference.stale(tmp_path) == ["events.md", "statuses.md"]
+    (tmp_path / "commands.md").write_text(COMMANDS, encoding="utf-8")
+    assert list(pages.stale(tmp_path)) == ["events.md", "settings.md", "statuses.md"]
 
 
-def test_the_check_is_a_command(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_check_is_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It writes what is missing, and with --check it only complains."""
     folder = tmp_path / "reference"
-    monkeypatch.setattr(reference, "FOLDER", folder)
-    monkeypatch.setattr(reference.stale, "__defaults__", (folder,))
-    assert reference.main(["--check"]) == 1
+    assert pages.main(["--check"], folder) == 1
     assert not folder.exists()
-    assert reference.main([]) == 0
-    assert reference.main(["--check"]) == 0
+    assert pages.main([], folder) == 0
+    assert pages.main(["--check"], folder) == 0
     assert "events.md is stale" in capsys.readouterr().out
+
+
+def test_the_check_runs_as_it_is_documented() -> None:
+    """As make lint runs it."""
+    command = [sys.executable, "-m", "tools.reference", "--check"]
+    ran = subprocess.run(
+        command, cwd=pages.FOLDER.parents[1], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.__name__)
@@ -73,7 +96,7 @@ def test_every_status_has_a_meaning_and_a_column() -> None:
 def test_every_event_stands_in_a_table_or_among_the_silent_ones() -> None:
     """No event is forgotten."""
     named = {row[0].split("`")[1] for row in _rows(STATUSES, 5) if row[0] != "event"}
-    silent = {name.strip("`") for name in reference.silent()}
+    silent = {name.strip("`") for name in statuses.silent()}
     assert named | silent == {kind.__name__ for kind in EVENT_TYPES}
     assert not named & silent
 
@@ -98,15 +121,10 @@ def test_some_rows_that_everybody_relies_on(
 
 def test_the_histories_behind_the_table_reach_every_status_but_held() -> None:
     """Every status that a target can have today is a starting point; nothing leads to held."""
-    histories = (*reference.BEFORE_TARGETS, *reference.WITH_TARGET)
+    histories = (*statuses.BEFORE_TARGETS, *statuses.WITH_TARGET)
     begun = {mail.fold(mail.INITIAL, history).status for history in histories}
-    reached = {
-        after
-        for group in (reference.BEFORE_TARGETS, reference.WITH_TARGET, reference.OLDER)
-        for ways in reference.transitions(group).values()
-        for after in ways
-    }
-    assert begun | reached == set(Status) - {Status.HELD}
+    assert statuses.unreached() == [Status.HELD]
+    assert "No event leads to `held` yet." in STATUSES
     assert set(Status) - begun == {Status.HELD, Status.UNROUTABLE}
 
 
@@ -114,8 +132,52 @@ def test_the_histories_behind_the_table_reach_every_status_but_held() -> None:
 def test_every_target_stands_in_one_column(told: list[Event]) -> None:
     """Whatever is told: received = ended by kind + open, for each mail's targets."""
     state = mail.fold(mail.INITIAL, told)
-    statuses = [target.status for target in state.sending.targets]
-    columns = [reference.column(status) for status in statuses]
+    found = [target.status for target in state.sending.targets]
+    columns = [statuses.column(status) for status in found]
     ended = sum(each.startswith("ended: ") for each in columns)
-    assert ended == sum(status in ENDED for status in statuses)
-    assert ended + columns.count("open") == len(statuses)
+    assert ended == sum(status in ENDED for status in found)
+    assert ended + columns.count("open") == len(found)
+
+
+@pytest.mark.parametrize("known", fields(Settings), ids=lambda known: known.name)
+def test_every_setting_is_listed(known: Field[Any]) -> None:
+    """With its variable, its default, what is local, what is allowed and what it means."""
+    (row,) = [row for row in _rows(SETTINGS, 6) if row[0] == f"`{known.name}`"]
+    _, variable, default, local, allowed, meaning = row
+    assert variable == f"`MAILTUMBLE_{known.name.upper()}`"
+    assert default == (f"`{known.default}`" if known.default != "" else "(empty)")
+    assert local.strip("`") == LOCAL_SETTINGS.get(variable.strip("`"), "")
+    assert allowed == known.metadata["allowed"]
+    assert html.unescape(meaning) == known.metadata["meaning"]
+
+
+def test_what_is_set_locally_are_settings() -> None:
+    """Each stands in the column, and each is allowed."""
+    assert set(LOCAL_SETTINGS) <= {row[1].strip("`") for row in _rows(SETTINGS, 6)}
+    load_settings(LOCAL_SETTINGS)
+
+
+def test_the_example_of_a_file_is_one(tmp_path: Path) -> None:
+    """It can be copied as it stands."""
+    _, _, rest = SETTINGS.partition("```toml\n")
+    file = tmp_path / "mailtumble.toml"
+    file.write_text(rest.partition("```")[0], encoding="utf-8")
+    settings = load_settings({"MAILTUMBLE_CONFIG": str(file)})
+    assert settings.region == "eu-west-1"
+
+
+@pytest.mark.parametrize("context", list(commands.contexts()), ids=lambda each: each.command_path)
+def test_every_command_is_listed(context: click.Context) -> None:
+    """With its help, and every option in its own table or in that of the common ones."""
+    _, _, part = COMMANDS.partition(f"# {context.command_path}\n")
+    part = html.unescape(part.partition("\n## ")[0].partition("\n### ")[0])
+    help_text = inspect.cleandoc(context.command.help or "")
+    assert help_text.partition("\n\n")[0] in part
+    for line in commands.examples(context.command):
+        assert line in part.splitlines()
+    _, _, shared = COMMANDS.partition("## Options of every command\n")
+    listed = {row[0] for row in _rows(part + shared.partition("\n## ")[0], 2)}
+    for option in context.command.get_params(context):
+        if isinstance(option, click.Option):
+            names = ", ".join(sorted(option.opts, key=len))
+            assert any(each.startswith(f"`{names}") for each in listed), names

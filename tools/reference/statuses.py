@@ -1,120 +1,26 @@
-"""Writes docs/reference/events.md and statuses.md from the code: ``python -m tools.reference``.
+"""``statuses.md``: event -> target status -> mail status -> column of the sum.
 
-With ``--check`` it writes nothing and ends with 1 where a file is stale. The table of statuses is
-no description of the fold, it is the fold's own answer: every event is folded into a mail in
-every status, and what changes is a row.
+The table is no description of the fold, it is the fold's own answer: every event is folded into
+a mail in every status, and what changes is a row.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import enum
-import inspect
-import re
-import sys
 import types
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from processors import mail
-from schemas import events, values
-from schemas.events import EVENT_TYPES, Event, Versions
-from schemas.structure import personal_fields
+from schemas import events
+from schemas.events import EVENT_TYPES, Event
 from schemas.values import ENDED, DeferReason, Status
+from tools.reference.docstrings import meanings
+from tools.reference.markdown import GENERATED, code, table
 
-FOLDER: Final = Path(__file__).parents[1] / "docs" / "reference"
-GENERATED: Final = "<!-- Written by python -m tools.reference: change the code, not this file. -->"
 CURRENT: Final = "attempt-1"
 NEXT: Final = "attempt-2"
-
-
-# ── events.md ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _sections() -> dict[str, str]:
-    """Each event's name -> the heading under which the module lists it."""
-    found: dict[str, str] = {}
-    heading = ""
-    for line in inspect.getsource(events).splitlines():
-        if mark := re.match(r"# ── (.+?) ──", line):
-            heading = mark[1]
-        elif defined := re.match(r"class (\w+)", line):
-            found[defined[1]] = heading
-    return found
-
-
-def _meanings(kind: type[enum.Enum]) -> dict[str, str]:
-    """Each member's value -> the docstring below it."""
-    (definition,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(definition, ast.ClassDef)  # noqa: S101 - for the type checker
-    found: dict[str, str] = {}
-    name = ""
-    for each in definition.body:
-        match each:
-            case ast.Assign(targets=[ast.Name(id=name)]):
-                pass
-            case ast.Expr(value=ast.Constant(value=str(text))) if name:
-                found[str(kind[name].value)] = " ".join(text.split())
-    return found
-
-
-def _text(kind: type) -> str:
-    return inspect.cleandoc(kind.__doc__ or "")
-
-
-def _default(field: dataclasses.Field[Any]) -> str:
-    if field.default is dataclasses.MISSING:
-        return ""
-    if isinstance(field.default, enum.Enum):
-        return f"`{field.default.value}`"
-    return f"`{field.default!r}`"
-
-
-def _fields(kind: type) -> Iterator[str]:
-    personal = personal_fields(kind)
-    yield "| field | type | personal | default |"
-    yield "|---|---|---|---|"
-    for field in dataclasses.fields(kind):
-        shown = str(field.type).replace("|", "\\|")
-        mark = "yes" if field.name in personal else ""
-        yield f"| `{field.name}` | `{shown}` | {mark} | {_default(field)} |"
-
-
-def events_page() -> str:
-    """The page that lists every event with its fields, and the values they are made of."""
-    lines = [
-        "# Events",
-        "",
-        GENERATED,
-        "",
-        "Everything that can happen, as it stands on the log (`schemas/events.py`). Times end in",
-        "`_at` and are microseconds since 1970 in UTC. Personal fields can be sealed under a key",
-        "per mail.",
-    ]
-    sections = _sections()
-    heading = ""
-    for kind in EVENT_TYPES:
-        if sections[kind.__name__] != heading:
-            heading = sections[kind.__name__]
-            lines += ["", f"## {heading.capitalize()}"]
-        title = f"### {kind.__name__} (version {Versions.current[kind]})"
-        lines += ["", title, "", _text(kind), "", *_fields(kind)]
-    lines += ["", "## Values"]
-    for name, value in vars(values).items():
-        if not isinstance(value, type) or value.__module__ != values.__name__:
-            continue
-        lines += ["", f"### {name}", "", _text(value), ""]
-        if issubclass(value, enum.Enum):
-            lines += ["| value | meaning |", "|---|---|"]
-            lines += [f"| `{each}` | {text} |" for each, text in _meanings(value).items()]
-        else:
-            lines += _fields(value)
-    return "\n".join(lines) + "\n"
-
-
-# ── statuses.md ─────────────────────────────────────────────────────────────────────────────────
 
 
 def example(kind: type, **given: Any) -> Any:  # noqa: ANN401 - an instance of kind
@@ -187,6 +93,8 @@ OLDER: Final[tuple[History, ...]] = tuple(
 )
 """A mail whose first attempt became unknown and whose second one is on its way, or has ended."""
 
+ALL: Final = (BEFORE_TARGETS, WITH_TARGET, OLDER)
+
 
 def _told() -> Iterator[tuple[str, Event]]:
     """Every event, by the name of its row; deferrals apart by whether SES was called."""
@@ -257,23 +165,32 @@ def column(status: Status) -> str:
 
 
 def _table(rows: Rows) -> Iterator[str]:
-    yield "| event | from | target | mail | column of the sum |"
-    yield "|---|---|---|---|---|"
-    for name, ways in rows.items():
-        for after, befores in ways.items():
-            begun = ", ".join(dict.fromkeys(map(str, befores)))
-            yield f"| {name} | {begun} | {after} | {after} | {column(after)} |"
+    headings = ("event", "from", "target", "mail", "column of the sum")
+    return table(
+        headings,
+        (
+            (name, ", ".join(dict.fromkeys(map(str, befores))), after, after, column(after))
+            for name, ways in rows.items()
+            for after, befores in ways.items()
+        ),
+    )
 
 
 def silent() -> list[str]:
     """The events that never change a status."""
-    moved = {
-        row for histories in (BEFORE_TARGETS, WITH_TARGET, OLDER) for row in transitions(histories)
-    }
+    moved = {row for histories in ALL for row in transitions(histories)}
     return [name for name, _ in _told() if name not in moved]
 
 
-STATUSES_HEAD: Final = """\
+def unreached() -> list[Status]:
+    """The statuses to which no event leads."""
+    reached = {
+        after for histories in ALL for ways in transitions(histories).values() for after in ways
+    }
+    return [status for status in Status if status not in reached]
+
+
+PAGE: Final = """\
 # Statuses
 
 {generated}
@@ -288,9 +205,9 @@ least finished target, in the order of the first table, so with one target both 
 
 ## The statuses
 
-| status | meaning | column of the sum |
-|---|---|---|
 {statuses}
+
+{unreached}
 
 ## Before a mail has targets
 
@@ -319,14 +236,14 @@ an acceptance after all) moves the target to another column, and no second `Mail
 """
 
 
-def statuses_page() -> str:
+def page() -> str:
     """The page with the table event -> target status -> mail status -> column of the sum."""
-    meanings = _meanings(Status)
-    return STATUSES_HEAD.format(
+    told = meanings(Status)
+    rows = [(code(status), told[status], column(status)) for status in Status]
+    return PAGE.format(
         generated=GENERATED,
-        statuses="\n".join(
-            f"| `{status}` | {meanings[status]} | {column(status)} |" for status in Status
-        ),
+        statuses="\n".join(table(("status", "meaning", "column of the sum"), rows)),
+        unreached=_unreached_in_words(),
         before="\n".join(_table(transitions(BEFORE_TARGETS))),
         current="\n".join(_table(transitions(WITH_TARGET))),
         older="\n".join(_table(transitions(OLDER))),
@@ -334,36 +251,6 @@ def statuses_page() -> str:
     )
 
 
-# ── both ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def pages() -> dict[str, str]:
-    """File name -> what has to stand in it."""
-    return {"events.md": events_page(), "statuses.md": statuses_page()}
-
-
-def stale(folder: Path = FOLDER) -> list[str]:
-    """The files that don't say what the code does."""
-    return [
-        name
-        for name, text in pages().items()
-        if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text
-    ]
-
-
-def main(arguments: list[str]) -> int:
-    """Write the stale files, or with ``--check`` name them and fail."""
-    names = stale()
-    if "--check" in arguments:
-        for name in names:
-            print(f"docs/reference/{name} is stale: run python -m tools.reference")
-        return 1 if names else 0
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (FOLDER / name).write_text(pages()[name], encoding="utf-8")
-        print(f"wrote docs/reference/{name}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _unreached_in_words() -> str:
+    names = " or ".join(map(code, unreached()))
+    return f"No event leads to {names} yet." if names else "Events lead to each of them."

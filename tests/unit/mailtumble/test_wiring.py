@@ -1,0 +1,151 @@
+"""From settings to adapters and plans: each setting arrives where it belongs, in its unit."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from mailtumble.settings import Settings
+from mailtumble.wiring import SystemClock, Wiring, owner_name
+from processors.mail import Rules
+from schemas.errors import PermanentError
+from schemas.values import HOUR_US, SECOND_US, UnknownPolicy
+
+
+class FakeSqs:
+    """Knows one queue."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self.asked: list[str] = []
+
+    def get_queue_url(self, *, QueueName: str) -> dict[str, str]:  # noqa: N803 - as boto has it
+        """The URL of any queue but one."""
+        self.asked.append(QueueName)
+        if QueueName == "mailtumble-nowhere":
+            code = "AWS.SimpleQueueService.NonExistentQueue"
+            raise ClientError({"Error": {"Code": code, "Message": "gone"}}, "GetQueueUrl")
+        return {"QueueUrl": f"https://sqs.example/{QueueName}"}
+
+
+def _wired(**changes: Any) -> tuple[Wiring, FakeSqs]:  # noqa: ANN401 - settings
+    """A wiring whose clients are names of themselves."""
+    wired = Wiring(Settings(**changes))
+    sqs = FakeSqs()
+    names = ("dynamodb", "kinesis", "lookup", "s3", "ses")
+    wired.clients = SimpleNamespace(sqs=sqs, **{name: name for name in names})  # type: ignore[assignment]
+    return wired, sqs
+
+
+def test_nothing_is_connected_before_it_is_asked_for() -> None:
+    """No client is made for a command that ends with a complaint."""
+    assert Wiring(Settings()).clients._made == {}
+
+
+def test_names_begin_with_the_prefix() -> None:
+    """Of stream, tables, bucket and queues alike."""
+    wired, sqs = _wired(prefix="acme")
+    assert wired.bucket == "acme-mail"
+    assert wired.stream()._name == "acme-events"
+    assert wired.store()._physical["mails"] == "acme-mails"
+    assert wired.aliases()._table == "acme-aliases"
+    assert wired.queue()._url == "https://sqs.example/acme-intake"
+    assert wired.queue("intake-dead")._url == "https://sqs.example/acme-intake-dead"
+    assert sqs.asked == ["acme-intake", "acme-intake-dead"]
+
+
+def test_aliases_may_lie_elsewhere() -> None:
+    """A table, an endpoint and a time-out of their own, with a client of their own."""
+    changes = {
+        "lookup_table": "people",
+        "lookup_endpoint_url": "http://far.example",
+        "lookup_timeout_s": 0.25,
+    }
+    wired, _ = _wired(**changes)
+    aliases = wired.aliases()
+    assert (aliases._table, aliases._client) == ("people", "lookup")
+    assert wired.store()._client == "dynamodb"
+    clients = Wiring(Settings(**changes)).clients
+    assert (clients._lookup_endpoint, clients.lookup_timeout_s) == ("http://far.example", 0.25)
+
+
+def test_intakes_queue_may_be_named_by_its_url() -> None:
+    """Then nobody is asked for it; other queues still have their own."""
+    wired, sqs = _wired(intake_queue_url="https://sqs.example/other")
+    assert wired.queue()._url == "https://sqs.example/other"
+    assert sqs.asked == []
+    assert wired.queue("feedback")._url == "https://sqs.example/mailtumble-feedback"
+
+
+def test_a_queue_that_is_not_found_is_named() -> None:
+    """In an error of ours."""
+    wired, _ = _wired()
+    with pytest.raises(PermanentError, match="mailtumble-nowhere"):
+        wired.queue("nowhere")
+
+
+@pytest.mark.parametrize(("given", "used"), [("events", "events"), ("", None)])
+def test_mail_is_sent_with_the_configuration_set(given: str, used: str | None) -> None:
+    """Or without one, where its name is empty."""
+    wired, _ = _wired(configuration_set=given)
+    assert wired.provider()._configuration_set == used
+
+
+def test_a_worker_gets_everything() -> None:
+    """The way out tells the quota too, so that both see one account."""
+    wired, _ = _wired()
+    ports = wired.ports()
+    assert ports.transport is ports.account
+    assert ports.clock is wired.clock
+
+
+def test_the_plan_is_in_microseconds() -> None:
+    """Whatever unit a setting is written in."""
+    wired, _ = _wired(
+        generation="g7",
+        region="eu-west-1",
+        lifetime_h=1.5,
+        on_unknown="park",
+        unknown_wait_s=0.5,
+        send_window_s=3,
+        quota_poll_s=2.5,
+        rate_fraction=0.75,
+    )
+    plan = wired.plan()
+    assert (plan.bucket, plan.generation, plan.account) == ("mailtumble-mail", "g7", "eu-west-1")
+    assert plan.rules == Rules(lifetime_us=3 * HOUR_US // 2, on_unknown=UnknownPolicy.PARK)
+    assert plan.unknown_wait_us == SECOND_US // 2
+    assert plan.times.send_us == 3 * SECOND_US
+    assert plan.quota_every_us == 5 * SECOND_US // 2
+    assert plan.rate_fraction == 0.75
+    assert plan.owner == owner_name()
+
+
+def test_a_claim_outlasts_the_call() -> None:
+    """SES may take call_timeout_s to answer, and connecting comes on top of it."""
+    wired, _ = _wired(call_timeout_s=30)
+    assert wired.plan().times.call_us > 33 * SECOND_US
+    assert Wiring(Settings(call_timeout_s=30)).clients.send_timeout_s == 30
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [({"HOSTNAME": "box"}, "box"), ({"HOSTNAME": ""}, None), ({}, None)],
+)
+def test_an_owner_is_a_process_on_a_host(environment: dict[str, str], host: str | None) -> None:
+    """No two at the same time have the same name."""
+    assert owner_name(environment) == f"{host or socket.gethostname()}-{os.getpid()}"
+
+
+def test_the_clock_is_the_machines() -> None:
+    """Microseconds since 1970; and it waits."""
+    clock = SystemClock()
+    before = clock.now()
+    clock.sleep(0.001)
+    assert before + 1_000 <= clock.now() <= (time.time() + 60) * SECOND_US
