@@ -74,6 +74,8 @@ class MiniStack:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                # A Ctrl-C reaches a whole group: the workers' last words still need their AWS.
+                start_new_session=True,
             )
         deadline = time.monotonic() + timeout_s
         while not self.is_healthy():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import faust
@@ -48,9 +49,12 @@ class FaustApp:
         pages: bool = True,
     ) -> None:
         """``pages`` off: no web views (for the test that they are Faust's)."""
+        # Faust makes folders for tables, of which there are none.
+        self._folder = TemporaryDirectory(prefix=f"mailtumble-{name}-", ignore_cleanup_errors=True)
         self.app = faust.App(
             f"mailtumble-{name}",
             store="memory://",
+            datadir=self._folder.name,
             web_bind="127.0.0.1",
             web_host="127.0.0.1",
             web_port=web_port,
@@ -87,6 +91,7 @@ class FaustApp:
     async def stop(self) -> None:
         """Stop them."""
         await self.app.stop()
+        self._folder.cleanup()
 
     def _pages(self, vitals: Vitals, now: Callable[[], int]) -> None:
         @self.app.page("/health")

@@ -256,7 +256,11 @@ class EmbeddedHost:
             )
         for task in self._readers:
             task.cancel()
+        self.close()
+        await self.faust.stop()
+
+    def close(self) -> None:
+        """Let the threads go; a call without an answer ends when it ends."""
         for hosted in self.lanes.values():
             hosted.thread.shutdown(wait=False, cancel_futures=True)
         self.threads.shutdown(wait=False, cancel_futures=True)
-        await self.faust.stop()

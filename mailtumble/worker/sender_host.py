@@ -46,6 +46,11 @@ class SenderHost(EmbeddedHost):
         for hosted in self.lanes.values():
             await hosted.run(_sender(hosted).flush)
 
+    def close(self) -> None:
+        """Let the threads go, those of calls too."""
+        super().close()
+        self._calls.shutdown(wait=False, cancel_futures=True)
+
     def _lane(self, shard: Shard, stopping: Callable[[], bool]) -> Lane:  # noqa: ARG002
         return self.parts.lane(shard)
 
