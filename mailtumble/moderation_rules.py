@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from processors.moderation.rules import GLOB_LENGTH_MAX, MODERATED_ALIAS, Action, OnExpiry, Rule
+from processors.moderation.rules import GLOB_LENGTH_MAX, MODERATED_ALIAS, Rule
 from schemas.errors import BadInput
-from schemas.values import HOUR_US, Verdicts
+from schemas.values import HOUR_US, ModerationAction, OnExpiry, Verdicts
 
 RULES_MAX: Final = 500
 LIST_LENGTH_MAX: Final = 1000
@@ -87,8 +87,10 @@ def _tag(value: object) -> str | None:
     return value if isinstance(value, str) and _TAG.fullmatch(value) else None
 
 
-def _action(value: object) -> Action | None:
-    return Action(value) if isinstance(value, str) and value in list(Action) else None
+def _action(value: object) -> ModerationAction | None:
+    if not isinstance(value, str) or value not in list(ModerationAction):
+        return None
+    return ModerationAction(value)
 
 
 def _on_expiry(value: object) -> OnExpiry | None:
@@ -146,7 +148,7 @@ class _Key:
     attribute: str
     read: Callable[[object], Any]
     allowed: str
-    only: Action | None = None
+    only: ModerationAction | None = None
 
 
 _LINE_TEXT: Final = f"a line of at most {TEXT_LENGTH_MAX} characters"
@@ -155,14 +157,19 @@ _WORDS_TEXT: Final = 'a word like "FAIL", or a list of such'
 
 KEYS: Final[Mapping[str, _Key]] = {
     "name": _Key("name", _name, _LINE_TEXT),
-    "action": _Key("action", _action, " or ".join(f'"{each}"' for each in Action)),
+    "action": _Key("action", _action, " or ".join(f'"{each}"' for each in ModerationAction)),
     "reason": _Key("reason", _one_line, _LINE_TEXT),
-    "tag": _Key("tag", _tag, "1 to 64 letters, digits, hyphens and underscores", Action.TAG),
+    "tag": _Key(
+        "tag", _tag, "1 to 64 letters, digits, hyphens and underscores", ModerationAction.TAG
+    ),
     "expires_after_h": _Key(
-        "expires_after_us", _hours, f"hours from {HOURS_MIN} to {HOURS_MAX}", Action.HOLD
+        "expires_after_us", _hours, f"hours from {HOURS_MIN} to {HOURS_MAX}", ModerationAction.HOLD
     ),
     "on_expiry": _Key(
-        "on_expiry", _on_expiry, " or ".join(f'"{each}"' for each in OnExpiry), Action.HOLD
+        "on_expiry",
+        _on_expiry,
+        " or ".join(f'"{each}"' for each in OnExpiry),
+        ModerationAction.HOLD,
     ),
     **{each.name: _Key("verdicts", _words, _WORDS_TEXT) for each in fields(Verdicts)},
     "sender": _Key("senders", _globs, _GLOBS_TEXT),
@@ -218,7 +225,7 @@ def _contradictions(rule: Rule, table: Mapping[str, object]) -> Iterator[str]:
         only = KEYS[key].only
         if only not in (None, rule.action):
             yield f'{key} goes with action = "{only}": leave it out of one that does {rule.action}'
-    if rule.action is Action.TAG and not rule.tag:
+    if rule.action is ModerationAction.TAG and not rule.tag:
         yield f"tag is missing: give {KEYS['tag'].allowed}"
     if 0 <= rule.smaller_than <= rule.larger_than + 1:
         yield "smaller_than leaves no size: give more, and more than larger_than"

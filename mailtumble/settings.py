@@ -83,6 +83,53 @@ class Settings:
         least=0.05,
         most=60,
     )
+    lookup: str = _text(
+        "dynamodb",
+        "What aliases are looked up by: a driver of the entry-point group mailtumble.lookup.",
+        allowed="dynamodb, toml, or the name of an installed driver",
+        pattern=r"[A-Za-z0-9_.-]+",
+    )
+    lookup_file: str = _text("", "The file of the driver toml.", allowed="a path")
+    moderation_rules: str = _text(
+        "", "A TOML file with the moderation rules; none where empty.", allowed="a path"
+    )
+    address_key: str = _text(
+        "", "Keys the digests by which the log names addresses; a secret, never to be changed."
+    )
+    suppress_permanent_h: float = _number(
+        0.0,
+        "Hours for which a permanent bounce suppresses an address; 0: until it is released.",
+        least=0,
+        most=10 * 365 * 24,
+    )
+    suppress_complaint_h: float = _number(
+        0.0,
+        "Hours for which a complaint suppresses an address; 0: until it is released.",
+        least=0,
+        most=10 * 365 * 24,
+    )
+    suppress_transient_h: float = _number(
+        24.0,
+        "Hours for which repeated transient bounces suppress an address.",
+        least=0.001,
+        most=10 * 365 * 24,
+    )
+    transient_bounces: int = _number(
+        3, "How many transient bounces within the window suppress an address.", least=1, most=20
+    )
+    transient_window_h: float = _number(
+        7 * 24.0, "That window, in hours.", least=0.001, most=365 * 24
+    )
+    verify_sns: str = _text(
+        "on",
+        "Whether intake verifies the signatures of SNS: on, or off (where there are none).",
+        allowed="on or off",
+        pattern="on|off",
+    )
+    sns_topics: str = _text(
+        "",
+        "The ARNs of the topics that intake hears, with commas; those of its names where empty.",
+    )
     lifetime_h: float = _number(
         72.0,
         "Hours from a mail's receipt after which its open targets expire.",

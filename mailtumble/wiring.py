@@ -6,8 +6,8 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
-from mailtumble.aws.aliases import DynamoAliases
 from mailtumble.aws.clients import CONNECT_TIMEOUT_S, Clients
 from mailtumble.aws.dynamodb import DynamoItems
 from mailtumble.aws.errors import Calling
@@ -15,10 +15,17 @@ from mailtumble.aws.kinesis import KinesisStream
 from mailtumble.aws.s3 import S3Objects
 from mailtumble.aws.ses import SesTransport
 from mailtumble.aws.sqs import SqsQueue
-from mailtumble.definition import physical_name
+from mailtumble.definition import load_definition, physical_name
+from mailtumble.intake.notification import NO_VERIFICATION
+from mailtumble.intake.sns import SnsVerifier, Verifier
+from mailtumble.lookup import open_repository
+from mailtumble.moderation_rules import read_rules
+from mailtumble.ports.world import AliasRepository
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.settings import Settings
 from mailtumble.worker.assembly import Plan, Ports
+from mailtumble.worker.core import CoreRules
+from processors.bounces.decider import SuppressionRules
 from processors.mail import Rules
 from schemas.values import HOUR_US, SECOND_US
 
@@ -67,10 +74,9 @@ class Wiring:
         """The buckets."""
         return S3Objects(self.clients.s3)
 
-    def aliases(self) -> DynamoAliases:
+    def aliases(self) -> AliasRepository:
         """The alias repository."""
-        table = self.settings.lookup_table or physical_name(self.settings.prefix, "aliases")
-        return DynamoAliases(self.clients.lookup, table, timeout_s=self.settings.lookup_timeout_s)
+        return open_repository(self.settings, self.clients)
 
     def provider(self) -> SesTransport:
         """SES v2: the way out, and the account's quota."""
@@ -99,6 +105,50 @@ class Wiring:
             account=provider,
         )
 
+    def verifier(self) -> Verifier:
+        """Who vouches for what comes from SNS.
+
+        Raises:
+            BadInput: a topic in the settings is none.
+        """
+        settings = self.settings
+        if settings.verify_sns == "off":
+            return NO_VERIFICATION
+        topics = [each.strip() for each in settings.sns_topics.split(",") if each.strip()]
+        if not topics:
+            # The topics are of the queue's account and region.
+            _, partition, _, region, account, _ = self.queue().arn().split(":")
+            place = f"arn:{partition}:sns:{region}:{account}"
+            topics = [
+                f"{place}:{physical_name(settings.prefix, each)}"
+                for each in load_definition().topics
+            ]
+        return SnsVerifier(topics, now=self.clock.now)
+
+    def rules(self) -> CoreRules:
+        """What core decides by.
+
+        Raises:
+            BadInput: the file with the moderation rules can't be used.
+        """
+        settings = self.settings
+        path = settings.moderation_rules
+        return CoreRules(
+            mail=Rules(
+                lifetime_us=round(settings.lifetime_h * HOUR_US),
+                on_unknown=settings.policy(),
+                moderation=read_rules(Path(path)) if path else (),
+            ),
+            suppression=SuppressionRules(
+                permanent_for_us=round(settings.suppress_permanent_h * HOUR_US),
+                complaint_for_us=round(settings.suppress_complaint_h * HOUR_US),
+                transient_for_us=round(settings.suppress_transient_h * HOUR_US),
+                transient_bounces=settings.transient_bounces,
+                transient_window_us=round(settings.transient_window_h * HOUR_US),
+            ),
+            address_key=settings.address_key,
+        )
+
     def plan(self) -> Plan:
         """What the settings say, as the workers need it."""
         settings = self.settings
@@ -107,15 +157,11 @@ class Wiring:
             bucket=self.bucket,
             generation=settings.generation,
             account=settings.region,
-            rules=Rules(
-                lifetime_us=round(settings.lifetime_h * HOUR_US), on_unknown=settings.policy()
-            ),
+            rules=self.rules(),
             times=ClaimTimes(
                 send_us=round(settings.send_window_s * SECOND_US),
                 # Connecting, sending and reading the reply are timed apart.
-                call_us=round(
-                    (CONNECT_TIMEOUT_S + settings.call_timeout_s * 1.25 + 1) * SECOND_US
-                ),
+                call_us=round((CONNECT_TIMEOUT_S + settings.call_timeout_s * 1.25 + 1) * SECOND_US),
             ),
             unknown_wait_us=round(settings.unknown_wait_s * SECOND_US),
             quota_every_us=round(settings.quota_poll_s * SECOND_US),

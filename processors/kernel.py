@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas.envelope import GENESIS, EventEnvelope, Head
+from schemas.events import CommandAnswered, CommandGiven, Event
 from schemas.values import DAY_US, TimerKind
 
 REMEMBERED_US: Final = 15 * DAY_US
@@ -70,3 +71,24 @@ def judge(ledger: Ledger, record: EventEnvelope, fingerprint: bytes) -> tuple[Ju
     seen = {known: at for known, at in ledger.seen.items() if at >= oldest}
     seen[record.id] = record.recorded_at
     return Judgement.ACCEPTED, replace(ledger, seen=seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Obeyed:
+    """What a decider says to a person's command: the events that follow, and words for them."""
+
+    events: tuple[Event, ...]
+    answer: str
+    accepted: bool = True
+
+    @classmethod
+    def refused(cls, why: str) -> Obeyed:
+        """Nothing follows; a refusal is an answer, and an event like any other."""
+        return cls((), why, accepted=False)
+
+    def told(self, command: CommandGiven) -> tuple[Event, ...]:
+        """The events with the answer behind them."""
+        answer = CommandAnswered(
+            command_id=command.command_id, accepted=self.accepted, answer=self.answer
+        )
+        return (*self.events, answer)

@@ -7,6 +7,7 @@ id, and whoever comes second is recognised (RFC 9562, UUID version 5).
 from __future__ import annotations
 
 import hashlib
+import hmac
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -74,3 +75,22 @@ def padded(sequence_number: str) -> str:
 def fingerprint(data: bytes) -> bytes:
     """16 bytes that stand for a record's content; encoding is deterministic, so equal is equal."""
     return hashlib.blake2b(data, digest_size=16).digest()
+
+
+FLEET_SUBJECT: Final = "fleet"
+"""What concerns all senders: pauses, the quota."""
+
+
+def address_subject(address: str, key: str) -> str:
+    """The subject of an address: a keyed digest, so that keys tell no addresses.
+
+    The local part's case is ignored, as nearly every mail server does (RFC 5321 leaves it to
+    them): two spellings of a mailbox must not be suppressed apart.
+    """
+    digest = hmac.new(key.encode(), address.lower().encode(errors="surrogatepass"), "sha256")
+    return f"address:{digest.hexdigest()[:32]}"
+
+
+def alias_subject(alias: str) -> str:
+    """The subject of the changes of an alias."""
+    return f"alias:{alias}"

@@ -14,8 +14,29 @@ from schemas.errors import UndecodableRecord, UnknownEventVersion
 Payload = Mapping[str, Any]
 Upcaster = Callable[[Payload], Payload]
 
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
-"""(event type, version it takes) -> the step to the next version. All events are at version 1."""
+
+def _always_unmoderated(payload: Payload) -> Payload:
+    """Aliases had neither moderation nor a schedule."""
+    schedule = {"not_before": 0, "delay_us": 0, "window": ""}
+    return {**payload, "moderated": False, "schedule": schedule}
+
+
+def _ends_parked(payload: Payload) -> Payload:
+    """What was called off was parked, whoever had asked."""
+    return {**payload, "ends_as": "parked"}
+
+
+def _unwatched(payload: Payload) -> Payload:
+    """Addresses had no record of bounces."""
+    return {**payload, "watched": False}
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("RouteResolved", 1): _always_unmoderated,
+    ("SendCancelRequested", 1): _ends_parked,
+    ("SendStarted", 1): _unwatched,
+}
+"""(event type, version it takes) -> the step to the next version."""
 
 
 def upcast(

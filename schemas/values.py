@@ -84,6 +84,70 @@ ENDED: Final = frozenset(
 """The columns of the sum in which received = ended + open."""
 
 
+class ModerationAction(enum.StrEnum):
+    """What the moderation rules say of a mail."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    """It may go."""
+    HOLD = "hold"
+    """It waits for a moderator."""
+    TAG = "tag"
+    """It gets a tag, and the next rules are asked."""
+    REJECT = "reject"
+    """It is not sent on."""
+
+
+class OnExpiry(enum.StrEnum):
+    """What becomes of a held mail that no moderator has decided about in time."""
+
+    EXPIRE = "expire"
+    """It is not sent on, and counts as expired."""
+    APPROVE = "approve"
+    """It goes."""
+    REJECT = "reject"
+    """It is not sent on, and counts as rejected."""
+
+
+class SuppressionReason(enum.StrEnum):
+    """Why nothing is sent to an address."""
+
+    PERMANENT = "permanent bounce"
+    """There is no such mailbox, or it takes nothing from us: at once, for long."""
+    TRANSIENT = "repeated transient bounces"
+    """Several mails in a short time came back, each perhaps for a passing reason."""
+    COMPLAINT = "complaint"
+    """Somebody there called a mail spam: at once, for long."""
+    MANUAL = "by hand"
+    """An operator wants it so."""
+
+
+class Command(enum.StrEnum):
+    """What a person may ask for."""
+
+    APPROVE = "approve"
+    """Let a held mail go."""
+    REJECT = "reject"
+    """Don't send a held mail on."""
+    SEND_AT = "send-at"
+    """Send a mail at a time."""
+    SEND_NOW = "send-now"
+    """Send a mail now, whatever its alias's schedule says."""
+    RETRY = "retry"
+    """Send again what has ended otherwise than well."""
+    EXPIRE = "expire"
+    """End what is open of a mail, as expired."""
+    CANCEL = "cancel"
+    """End what is open of a mail, as rejected."""
+    PAUSE = "pause"
+    """Send nothing more, of a tenant or at all."""
+    RESUME = "resume"
+    """Send again."""
+    SUPPRESS = "suppress"
+    """Send nothing more to an address."""
+    RELEASE = "release"
+    """Send to an address again."""
+
+
 class TimerKind(enum.StrEnum):
     """What a timer is for."""
 
@@ -93,6 +157,8 @@ class TimerKind(enum.StrEnum):
     """A sender's claim is over: what became of it?"""
     UNKNOWN = "unknown"
     """The provider's event did not come: let the policy decide."""
+    MODERATION = "moderation"
+    """No moderator has decided: let the rule's policy decide."""
 
 
 class Observer(enum.StrEnum):
@@ -123,3 +189,20 @@ class Target:
     """One address that an alias stands for."""
 
     address: str = personal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When an alias's mail may leave.
+
+    ``not_before``: microseconds UTC; ``delay_us``: after its receipt; ``window``: days and hours
+    with a time zone (:func:`processors.sending.schedule.parse_window`), "" for always.
+    """
+
+    not_before: int = 0
+    delay_us: int = 0
+    window: str = ""
+
+
+ALWAYS: Final = Schedule()
+"""At once, at any time."""

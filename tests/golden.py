@@ -18,24 +18,53 @@ from schemas.codec import encode
 from schemas.envelope import EventEnvelope, Head
 from schemas.events import (
     EVENT_TYPES,
+    AddressBounced,
+    AddressComplained,
+    AddressDelivered,
+    AddressReleased,
+    AddressSuppressed,
+    AliasChanged,
+    AliasRemoved,
+    CommandAnswered,
+    CommandGiven,
     Event,
+    MailApproved,
     MailCompleted,
+    MailExpired,
+    MailHeld,
+    MailRejected,
+    ModerationDecided,
     QuotaObserved,
     RecordQuarantined,
     RecordRedriven,
     RouteDeferred,
     RouteExpired,
     RouteNotFound,
+    RouteReopened,
     SendCancelled,
     SendCancelRequested,
     SendExpired,
+    SendingPaused,
+    SendingResumed,
     SendParked,
+    SendRescheduled,
+    SendSuppressed,
+    SendTimeSet,
+    TargetReopened,
     Versions,
 )
 from schemas.ids import derive, fingerprint
 from schemas.structure import from_plain, to_plain
 from schemas.upcasters import upcast
-from schemas.values import DeferReason, TimerKind
+from schemas.values import (
+    Command,
+    DeferReason,
+    ModerationAction,
+    OnExpiry,
+    Schedule,
+    SuppressionReason,
+    TimerKind,
+)
 from tests import samples
 
 if TYPE_CHECKING:
@@ -46,6 +75,8 @@ MANIFEST: Final = "MANIFEST"
 _DECIDED: Final = (
     *("RouteResolved", "RouteNotFound", "RouteDeferred", "RouteExpired"),
     *("SendScheduled", "SendCancelRequested", "SendParked", "MailCompleted"),
+    *("RouteReopened", "ModerationDecided", "MailHeld", "MailApproved", "MailRejected"),
+    *("MailExpired", "TargetReopened", "SendTimeSet", "SendRescheduled", "CommandAnswered"),
 )
 _BY_NAME: Final = {kind.__name__: kind for kind in EVENT_TYPES}
 
@@ -86,6 +117,83 @@ def _samples() -> tuple[Event, ...]:
             object_key="quarantine/core/shardId-000000000002/1",
         ),
         RecordRedriven(quarantined=derive("quarantine", "core", "1"), by="ann"),
+        *_moderated(),
+        *_ordered(attempt),
+        *_addresses(),
+    )
+
+
+def _moderated() -> tuple[Event, ...]:
+    return (
+        RouteReopened(by="ann", expires_at=samples.after(60)),
+        ModerationDecided(
+            action=ModerationAction.HOLD, rule="spam", reason="SES says so", tags=("list",)
+        ),
+        MailHeld(
+            rule="spam",
+            reason="SES says so",
+            expires_at=samples.after(60),
+            on_expiry=OnExpiry.REJECT,
+        ),
+        MailApproved(by="ann", why="a customer"),
+        MailRejected(by="the rule spam", why="SES says so"),
+        MailExpired(by="ann", why="too late"),
+    )
+
+
+def _ordered(attempt: str) -> tuple[Event, ...]:
+    return (
+        TargetReopened(target=0, by="ann"),
+        SendTimeSet(at=samples.after(60), by="ann"),
+        SendRescheduled(
+            target=0, attempt_id=attempt, due_at=samples.after(60), expires_at=samples.after(600)
+        ),
+        SendSuppressed(target=0, attempt_id=attempt, reason="it bounced"),
+        CommandGiven(
+            command_id=derive("command"),
+            command=Command.SEND_AT,
+            by="ann",
+            why="it is Christmas",
+            at=samples.after(60),
+            detail="",
+        ),
+        CommandAnswered(command_id=derive("command"), accepted=True, answer="its time is set"),
+        SendingPaused(tenant="shop", by="ann", why="wrong text"),
+        SendingResumed(tenant="shop", by="ann", why=""),
+        AliasChanged(
+            alias="sales@example.com",
+            version=3,
+            tenant="shop",
+            targets=("bob@example.org",),
+            moderated=True,
+            schedule=Schedule(
+                not_before=samples.after(60), delay_us=1, window="Mon-Fri 08:00-18:00 UTC"
+            ),
+            by="ann",
+        ),
+        AliasRemoved(alias="sales@example.com", version=4, by="ann"),
+    )
+
+
+def _addresses() -> tuple[Event, ...]:
+    address = "bob@example.org"
+    return (
+        AddressBounced(
+            address=address,
+            mail_id=samples.MAIL_ID,
+            permanent=True,
+            happened_at=samples.after(4),
+            diagnostic="smtp; 550 5.1.1",
+        ),
+        AddressComplained(address=address, mail_id=samples.MAIL_ID, happened_at=samples.after(5)),
+        AddressDelivered(address=address, mail_id=samples.MAIL_ID, happened_at=samples.after(6)),
+        AddressSuppressed(
+            address=address,
+            reason=SuppressionReason.PERMANENT,
+            detail="smtp; 550 5.1.1",
+            until=0,
+        ),
+        AddressReleased(address=address, detail="ann: a mistake"),
     )
 
 

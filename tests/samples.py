@@ -11,6 +11,8 @@ from typing import Any, Final
 from schemas.envelope import EventEnvelope, Head
 from schemas.events import (
     BounceReceived,
+    CommandAnswered,
+    CommandGiven,
     ComplaintReceived,
     DeliveryConfirmed,
     DeliveryDelayed,
@@ -28,9 +30,12 @@ from schemas.events import (
 )
 from schemas.ids import mail_id, mail_subject
 from schemas.values import (
+    ALWAYS,
     DAY_US,
     SECOND_US,
+    Command,
     DeferReason,
+    Schedule,
     Target,
     TimerKind,
     UnknownPolicy,
@@ -67,7 +72,12 @@ def received(**changes: Any) -> MailReceived:  # noqa: ANN401 - the event's fiel
     return MailReceived(**{**fields, **changes})
 
 
-def resolved(*addresses: str, on_unknown: UnknownPolicy = UnknownPolicy.RESEND) -> RouteResolved:
+def resolved(
+    *addresses: str,
+    on_unknown: UnknownPolicy = UnknownPolicy.RESEND,
+    moderated: bool = False,
+    schedule: Schedule = ALWAYS,
+) -> RouteResolved:
     """The alias stands for these addresses (one, where none is given)."""
     return RouteResolved(
         alias=RECIPIENT,
@@ -75,6 +85,8 @@ def resolved(*addresses: str, on_unknown: UnknownPolicy = UnknownPolicy.RESEND) 
         tenant="shop",
         targets=tuple(Target(address=each) for each in addresses or ("bob@example.org",)),
         on_unknown=on_unknown,
+        moderated=moderated,
+        schedule=schedule,
     )
 
 
@@ -92,7 +104,9 @@ def scheduled(attempt: str = "attempt-1", **changes: Any) -> SendScheduled:  # n
     return SendScheduled(**{**fields, **changes})
 
 
-def started(attempt: str = "attempt-1", round_: int = 0, target: int = 0) -> SendStarted:
+def started(
+    attempt: str = "attempt-1", round_: int = 0, target: int = 0, *, watched: bool = False
+) -> SendStarted:
     """A sender announces a call."""
     return SendStarted(
         target=target,
@@ -101,6 +115,7 @@ def started(attempt: str = "attempt-1", round_: int = 0, target: int = 0) -> Sen
         instant_at=after(1),
         send_before=after(5),
         owner="sender-1",
+        watched=watched,
     )
 
 
@@ -212,6 +227,22 @@ def rejected(attempt: str = "attempt-1", target: int = 0) -> SendRejected:
 def fired(kind: TimerKind, attempt: str = "", number: int = 0, due_at: int = 0) -> TimerFired:
     """A timer is due."""
     return TimerFired(kind=kind, attempt_id=attempt, number=number, due_at=due_at)
+
+
+def ordered(command: Command, name: str = "command-1", **changes: Any) -> CommandGiven:  # noqa: ANN401 - fields
+    """Ann wants something done."""
+    fields: dict[str, Any] = {"command_id": name, "by": "ann", "why": "", "detail": ""}
+    return CommandGiven(command=command, **{**fields, **changes})
+
+
+def obeyed(answer: str, name: str = "command-1") -> CommandAnswered:
+    """It is done."""
+    return CommandAnswered(command_id=name, accepted=True, answer=answer)
+
+
+def refused(answer: str, name: str = "command-1") -> CommandAnswered:
+    """It can't be done."""
+    return CommandAnswered(command_id=name, accepted=False, answer=answer)
 
 
 def fact(

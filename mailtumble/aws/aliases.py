@@ -1,6 +1,7 @@
 """Aliases on DynamoDB: a table of ours, or one that somebody else keeps.
 
-An item is ``{alias, targets: [address, ...], tenant, version}``.
+An item is ``{alias, targets: [address, ...], tenant, version}``, and may have ``moderated``,
+``not_before`` and ``delay_us`` (microseconds), ``window``, and ``removed``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from mailtumble.aws.attributes import from_attributes, to_attributes
 from mailtumble.aws.errors import BOTO_ERRORS, Calling, translated
 from mailtumble.ports.store import Item
 from mailtumble.ports.world import AliasEntry, AliasUnreadable
-from schemas.errors import RetryableError
+from processors.sending.schedule import parse_window
+from schemas.errors import BadInput, RetryableError
+from schemas.values import ALWAYS, Schedule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,32 +70,62 @@ class DynamoAliases:
         items = [item for call in calls for item in self._result(call, calls, deadline)]
         return _entries(items)
 
-    def put(self, alias: str, targets: Sequence[str], tenant: str) -> int:
-        """Create or replace an alias; its version, which grows by one each time."""
+    def put(
+        self,
+        alias: str,
+        targets: Sequence[str],
+        tenant: str,
+        *,
+        moderated: bool = False,
+        schedule: Schedule = ALWAYS,
+    ) -> int:
+        """Create or replace an alias; its version, which grows by one with every change."""
+        fields: Item = {
+            "targets": targets,
+            "tenant": tenant,
+            "moderated": moderated,
+            "not_before": schedule.not_before,
+            "delay_us": schedule.delay_us,
+            "window": schedule.window,
+            "removed": False,
+        }
+        names = {f"#{name}": name for name in (*fields, "version")}
+        values = {f":{name}": value for name, value in fields.items()}
+        sets = ", ".join(f"#{name} = :{name}" for name in fields)
         with Calling(f"table {self._table}"):
             answer = self._client.update_item(
                 TableName=self._table,
                 Key={"alias": {"S": alias}},
-                UpdateExpression="SET #targets = :targets, #tenant = :tenant ADD #version :one",
-                ExpressionAttributeNames={
-                    "#targets": "targets",
-                    "#tenant": "tenant",
-                    "#version": "version",
-                },
-                ExpressionAttributeValues=to_attributes(
-                    {":targets": targets, ":tenant": tenant, ":one": 1}
-                ),
+                UpdateExpression=f"SET {sets} ADD #version :one",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=to_attributes({**values, ":one": 1}),
                 ReturnValues="UPDATED_NEW",
             )
         return int(answer["Attributes"]["version"]["N"])
 
-    def remove(self, alias: str) -> bool:
-        """Take an alias away; whether it was there."""
+    def remove(self, alias: str) -> int:
+        """Take an alias away; the version of its absence, or 0 where it was not there.
+
+        Its item stays, without effect, so that versions go on growing if it comes back.
+        """
         with Calling(f"table {self._table}"):
-            answer = self._client.delete_item(
-                TableName=self._table, Key={"alias": {"S": alias}}, ReturnValues="ALL_OLD"
-            )
-        return bool(answer.get("Attributes"))
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key={"alias": {"S": alias}},
+                    UpdateExpression="SET #removed = :yes ADD #version :one",
+                    ConditionExpression="attribute_exists(#alias) AND NOT #removed = :yes",
+                    ExpressionAttributeNames={
+                        "#removed": "removed",
+                        "#version": "version",
+                        "#alias": "alias",
+                    },
+                    ExpressionAttributeValues=to_attributes({":yes": True, ":one": 1}),
+                    ReturnValues="UPDATED_NEW",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return 0
+        return int(answer["Attributes"]["version"]["N"])
 
     def list(self) -> Sequence[AliasEntry]:
         """Every alias by name.
@@ -151,6 +184,8 @@ def _entries(items: Sequence[Item]) -> Mapping[str, AliasEntry]:
     problems: dict[str, str] = {}
     for item in items:
         name = str(item["alias"])
+        if item.get("removed") is True:
+            continue
         problem = _problem(item)
         if problem is None:
             entries[name] = _entry(item)
@@ -171,8 +206,38 @@ def _problem(item: Mapping[str, Any]) -> str | None:
     version = item.get("version")
     if not isinstance(version, int) or isinstance(version, bool):
         return "version is not a whole number"
+    return _schedule_problem(item)
+
+
+def _schedule_problem(item: Mapping[str, Any]) -> str | None:
+    """What a table of somebody else's may leave out: moderation and a schedule."""
+    if not isinstance(item.get("moderated", False), bool):
+        return "moderated is neither true nor false"
+    for name in ("not_before", "delay_us"):
+        number = item.get(name, 0)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            return f"{name} is not a whole number of microseconds"
+    window = item.get("window", "")
+    if not isinstance(window, str):
+        return "window is not a text"
+    try:
+        if window:
+            parse_window(window)
+    except BadInput as error:
+        return str(error)
     return None
 
 
 def _entry(item: Mapping[str, Any]) -> AliasEntry:
-    return AliasEntry(item["alias"], item["version"], item["tenant"], tuple(item["targets"]))
+    return AliasEntry(
+        item["alias"],
+        item["version"],
+        item["tenant"],
+        tuple(item["targets"]),
+        moderated=item.get("moderated", False),
+        schedule=Schedule(
+            not_before=item.get("not_before", 0),
+            delay_us=item.get("delay_us", 0),
+            window=item.get("window", ""),
+        ),
+    )

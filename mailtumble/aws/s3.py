@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mailtumble.aws.errors import Calling, code_of
-from mailtumble.ports.world import ObjectMissing
+from mailtumble.ports.world import ObjectMissing, StoredObject
+from schemas.values import SECOND_US
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,6 +31,28 @@ class S3Objects:
                 if code_of(error) in _MISSING:
                     raise _missing(bucket, key) from None
                 raise
+
+    def head(self, bucket: str, key: str, size_bytes: int) -> bytes:
+        """Its first bytes."""
+        whole = f"bytes=0-{size_bytes - 1}"
+        with Calling(_place(bucket, key)):
+            try:
+                return self._client.get_object(Bucket=bucket, Key=key, Range=whole)["Body"].read()
+            except self._client.exceptions.ClientError as error:
+                if code_of(error) == "InvalidRange":  # an empty object has no first byte
+                    return b""
+                if code_of(error) in _MISSING:
+                    raise _missing(bucket, key) from None
+                raise
+
+    def listed(self, bucket: str, prefix: str) -> Iterator[StoredObject]:
+        """All objects whose keys begin so, in the order of the keys, a thousand a call."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        with Calling(_place(bucket, prefix)):
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    modified_at = round(each["LastModified"].timestamp()) * SECOND_US
+                    yield StoredObject(each["Key"], each["Size"], modified_at)
 
     def put(self, bucket: str, key: str, data: bytes) -> None:
         """Write the object whole."""

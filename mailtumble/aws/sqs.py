@@ -39,6 +39,14 @@ class SqsQueue:
         self._patience = patience or Patience(tries=5)
         self._sleep = sleep
 
+    def arn(self) -> str:
+        """The queue's ARN."""
+        with Calling(f"queue {self._url}"):
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=["QueueArn"]
+            )
+        return answer["Attributes"]["QueueArn"]
+
     def receive(self, wait_s: int) -> Sequence[QueueMessage]:
         """Up to 10 messages, by long polling."""
         with Calling(f"queue {self._url}"):

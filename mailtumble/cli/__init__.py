@@ -8,6 +8,7 @@ import traceback
 import click
 
 from mailtumble.cli.main import group
+from mailtumble.cli.output import printable
 from schemas.errors import BadInput, MailtumbleError
 
 
@@ -36,5 +37,5 @@ def _fail(error: Exception, code: int, *, debug: bool) -> None:
         if isinstance(error, (MailtumbleError, OSError))
         else (f"{type(error).__name__}: {error}; run again with --debug for the details")
     )
-    click.echo(f"mailtumble: {' '.join(text.split())}", err=True)
+    click.echo(f"mailtumble: {printable(' '.join(text.split()))}", err=True)
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from mailtumble.wiring import Wiring
 from schemas.errors import MailtumbleError
 
 if TYPE_CHECKING:
+    from mailtumble.demo.performance import Items, Part
     from mailtumble.local.stack import LocalStack
 
 
@@ -42,33 +44,58 @@ def command(*, state_dir: Path | None, debug: bool) -> None:
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
     # Slow to import: the stack, and all that it starts.
-    from mailtumble.demo import performance  # noqa: PLC0415
-    from mailtumble.demo.scenes import SCENES  # noqa: PLC0415
+    from mailtumble.demo import performance, summary  # noqa: PLC0415
+    from mailtumble.demo.scenes import FIRST_ACT, SCENES, SECOND_ACT  # noqa: PLC0415
 
     folder = state_dir or Path(tempfile.mkdtemp(prefix="mailtumble-demo-"))
     click.echo("Starting AWS, SES and the workers on this machine ...")
     with _stack(folder) as smtp_port:
         wired = Wiring(load_settings())
         performance.prepare(wired)
-        parts = performance.hand_in(SCENES, smtp_port)
-        click.echo(f"{len(SCENES)} mails are handed in by SMTP, for {len(parts)} recipients.")
-        with click.progressbar(length=len(parts), label="Waiting for their ends") as bar:
-            items = performance.await_ends(wired, parts, lambda done: bar.update(done - bar.pos))
+        parts = performance.hand_in(FIRST_ACT, smtp_port)
+        click.echo(f"{len(FIRST_ACT)} mails are handed in by SMTP, for {len(parts)} recipients.")
+        performance.moderate(wired, parts)
+        _await(wired, parts)
+        click.echo(f"{len(SECOND_ACT)} more: to what bounced, and while SES is used up by others.")
+        more = performance.hand_in(SECOND_ACT, smtp_port)
+        performance.crowd_out(wired, more)
+        parts += more
+        items = _await(wired, parts)
         for part, history in performance.stories(wired, [p for p in parts if p.mail_id in items]):
             click.echo()
             for line in performance.told(part, history):
                 print_line(line)
-    click.echo()
-    total = performance.sum_of(parts, items)
-    print_line(total.told())
-    wrong = performance.late(parts, items)
-    if wrong or not total.is_right:
-        raise performance.DemoFailed(
+        click.echo()
+        total = summary.sum_of(parts, items)
+        print_line(f"{len(SCENES)} mails: {total.told()}")
+        verified = _verify(wired)
+    wrong = summary.late(parts, items)
+    if wrong or not (total.is_right and verified):
+        raise summary.DemoFailed(
             f"{'; '.join(wrong) or 'the sum is not right'}: see the logs in {folder / 'logs'}"
         )
     if state_dir is None:
         shutil.rmtree(folder, ignore_errors=True)
     click.echo("Next: make run, which stays up; it tells what to type.")
+
+
+def _await(wired: Wiring, parts: list[Part]) -> Items:
+    from mailtumble.demo.performance import await_ends  # noqa: PLC0415 - slow to import
+
+    with click.progressbar(length=len(parts), label="Waiting for their ends") as bar:
+        return await_ends(wired, parts, lambda done: bar.update(done - bar.pos))
+
+
+def _verify(wired: Wiring) -> bool:
+    """Tell what mailtumble verify says of it all; whether nothing is wrong."""
+    from mailtumble.audit.verification import Verification  # noqa: PLC0415 - slow to import
+    from mailtumble.cli.verify import tell, wrong_with  # noqa: PLC0415
+
+    verdict = Verification(
+        wired.stream(), wired.store(), wired.settings.generation, wired.clock, lambda _: None
+    ).run()
+    tell(verdict)
+    return not wrong_with(verdict, ())
 
 
 def _watch(stack: LocalStack, stop: threading.Event) -> None:
@@ -89,10 +116,11 @@ def _stack(folder: Path) -> Iterator[int]:
     stop = threading.Event()
     watching: threading.Thread | None = None
     try:
-        smtp_port = stack.start().smtp_port
+        state = stack.start()
+        os.environ.update(state.environment)
         watching = threading.Thread(target=_watch, args=(stack, stop), daemon=True)
         watching.start()
-        yield smtp_port
+        yield state.smtp_port
     finally:
         stop.set()
         if watching is not None:

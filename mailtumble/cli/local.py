@@ -13,6 +13,15 @@ from mailtumble.cli.output import print_json, print_table
 from mailtumble.cli.sent import sent
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
 
+NEXT = """\
+Next, in another shell in this folder:
+  mailtumble aliases add info@house.example you@example.com
+  mailtumble local inject mail.eml --from jane@example.com --to info@house.example
+  mailtumble mail list               (or send by SMTP, to any address of house.example)
+  mailtumble mail show ID            (its story; an id's first characters are enough)
+  mailtumble local sent              (what the local SES has accepted)
+Ctrl-C ends it all."""
+
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
@@ -70,7 +79,7 @@ def command(
     try:
         state = stack.start()
         click.echo(f"ready: SMTP on 127.0.0.1:{state.smtp_port}, state in {options.state_dir}")
-        click.echo("Next: mailtumble aliases add info@house.example you@example.com")
+        click.echo(NEXT)
         stack.watch(stop)
     finally:
         stack.stop()

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from mailtumble.cli import state
+from mailtumble.cli.mail_orders import cancel, expire, retry, send_at, send_now
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table
 from mailtumble.cli.state import state_option
 from mailtumble.history import History, Step, find_mail_id, read_history
@@ -36,7 +37,7 @@ DAYS_BACK_MAX: Final = 8
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Look at mails: list them, or tell the story of one."""
+    """Look at mails, tell the story of one; send them at other times, again, or not at all."""
 
 
 @command.command("list")
@@ -199,3 +200,7 @@ def _events(step: Step) -> list[dict[str, Any]]:
         {**place, "type": type(event).__name__, **at, **cause, "payload": to_plain(event)}
         for event in step.record.events
     ]
+
+
+for each_order in (send_at, send_now, retry, expire, cancel):
+    command.add_command(each_order)

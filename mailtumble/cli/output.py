@@ -29,8 +29,10 @@ COLOURS: Final = {
 
 
 def print_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print a value as indented JSON, with JSON's escapes for whatever could steer a terminal."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    # Outside of strings there is nothing unprintable but line ends, inside there are none.
+    click.echo("\n".join(_json_escaped(line) for line in text.split("\n")))
 
 
 def print_line(text: str) -> None:
@@ -62,8 +64,20 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text of several lines."""
-    return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
+    """The same for a text of several lines, in which there may be tabs and spaces of any kind."""
+    return "\n".join(
+        printable("".join(" " if unicodedata.category(each) == "Zs" else each for each in line))
+        for line in text.replace("\r\n", "\n").expandtabs().split("\n")
+    )
+
+
+def _json_escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(
+        each if each.isprintable() else json.dumps(each).removeprefix('"').removesuffix('"')
+        for each in line
+    )
 
 
 def _escape(character: str) -> str:

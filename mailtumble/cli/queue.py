@@ -9,25 +9,29 @@ from typing import Any, Final
 
 import click
 
-from mailtumble.cli import state
-from mailtumble.cli.output import print_json
+from mailtumble.cli import orders, state
+from mailtumble.cli.orders import Order, order_options
+from mailtumble.cli.output import print_json, print_line
 from mailtumble.cli.state import state_option
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
+from mailtumble.sender.standing import Standing
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
 from mailtumble.worker.horizon import number
+from processors.fleet.decider import EVERYBODY
 from processors.sending.pacing import RATE_UNIT, slice_number
-from schemas.ids import BUCKETS
-from schemas.values import SECOND_US, TimerKind
+from schemas.errors import BadInput
+from schemas.ids import BUCKETS, FLEET_SUBJECT
+from schemas.values import SECOND_US, Command, TimerKind
 
 THREADS: Final = 16
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Look at the sender's queue."""
+    """Look at the sender's queue; stop it, and let it go on."""
 
 
 @command.command("status")
@@ -35,7 +39,7 @@ def command() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds}; null: not known.",
+    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds, paused}; null: not known.",
 )
 @state_option
 def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
@@ -52,7 +56,50 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(_told(found))
+        print_line(_told(found))
+
+
+@command.command("pause")
+@click.option("--tenant", help="Only what belongs to this tenant; else the whole fleet.")
+@order_options
+@state_option
+def pause(
+    *, tenant: str | None, by: str | None, why: str, state_dir: Path | None, debug: bool
+) -> None:
+    """Let nothing more leave. Calls under way end within seconds; mail is taken in all the same.
+
+    \b
+    Example:  mailtumble queue pause --why "wrong text in the newsletter"
+              mailtumble queue pause --tenant house
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    _order(state.wiring(state_dir), Command.PAUSE, tenant, by, why)
+
+
+@command.command("resume")
+@click.option("--tenant", help="Only what belongs to this tenant; else the whole fleet.")
+@order_options
+@state_option
+def resume(
+    *, tenant: str | None, by: str | None, why: str, state_dir: Path | None, debug: bool
+) -> None:
+    """Let mail leave again.
+
+    \b
+    Example:  mailtumble queue resume
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    _order(state.wiring(state_dir), Command.RESUME, tenant, by, why)
+
+
+def _order(wired: Wiring, what: Command, tenant: str | None, by: str | None, why: str) -> None:
+    if tenant == EVERYBODY:
+        # A variable in somebody's script that was not set.
+        raise BadInput("--tenant is empty: leave it out for the whole fleet")
+    order = Order(
+        name=tenant or "fleet", subject=FLEET_SUBJECT, command=what, detail=tenant or EVERYBODY
+    )
+    orders.tell(orders.give(wired, [order], by, why), as_json=False)
 
 
 def queue_status(wired: Wiring) -> dict[str, Any]:
@@ -65,6 +112,8 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
     quota = known_quota(store)
     key: dict[str, str | int] = {"account": wired.settings.region, "slice": slice_number(now)}
     rate_milli = _rate_milli(store.get("slices", key), quota, wired.settings.rate_fraction)
+    standing = Standing(store, wired.settings.generation, wired.settings.address_key)
+    standing.poll()
     eta_s = None if due else 0
     if due and rate_milli:
         eta_s = round(due * RATE_UNIT / rate_milli)
@@ -79,6 +128,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "sent_24h": quota.sent_24h if quota else None,
         },
         "eta_seconds": eta_s,
+        "paused": dict(standing.paused),
     }
 
 
@@ -112,6 +162,8 @@ def _told(found: dict[str, Any]) -> str:
     else:
         end = f", the last of them in {duration(eta_s * SECOND_US)}" if eta_s else ""
         told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {due} due now; {pace}{end}."
+    for tenant, why in found["paused"].items():
+        told += f" Sending {f'of {tenant} ' if tenant else ''}is paused, by {why}."
     if found["quota"]["max_24h"] is not None:
         most = found["quota"]["max_24h"]
         limit = f"of {most}" if most >= 0 else "(without a limit)"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from mailtumble.intake.sns import NoVerification, Verifier
 from mailtumble.sender.transmission import TAG_ATTEMPT, TAG_MAIL, TAG_TARGET
 from mailtumble.worker.application import Fact
 from schemas.errors import BadInput
@@ -30,6 +31,7 @@ from schemas.ids import derive, mail_id, mail_subject
 from schemas.values import SECOND_US, Observer, Verdicts
 
 SOURCE: Final = "intake"
+NO_VERIFICATION: Final = NoVerification()
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 """Half a character of UTF-16, itself or escaped."""
 
@@ -83,13 +85,14 @@ class Nothing:
     kind: str
 
 
-def parse(body: str) -> Arrival | Feedback | Nothing:
+def parse(body: str, verifier: Verifier = NO_VERIFICATION) -> Arrival | Feedback | Nothing:
     """Read the body of an SQS message.
 
     Raises:
         BadInput: it is no notification of SES's, or lacks what is needed; the text says what.
+        RetryableError: its signature can't be verified now.
     """
-    message = _json(body, "the message")
+    message = _json(body, "the message", verifier)
     if message.get("Type") == "Notification" and isinstance(message.get("Message"), str):
         message = _json(message["Message"], "the SNS message text")
     kind = message.get("eventType") or message.get("notificationType")
@@ -107,9 +110,12 @@ def parse(body: str) -> Arrival | Feedback | Nothing:
     raise BadInput(text)
 
 
-def _json(text: str, what: str) -> dict[str, Any]:
+def _json(text: str, what: str, verifier: Verifier = NO_VERIFICATION) -> dict[str, Any]:
+    """The object in a text; verified as it came, before anything in it is mended."""
     try:
         value = json.loads(text)
+        if isinstance(value, dict):
+            verifier.verify(value)
         if SURROGATE.search(text):
             # JSON may hold half a character, which no UTF-8 can: a mail is not lost for that.
             whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from mailtumble.intake.notification import SOURCE, Arrival, Feedback, parse
+from mailtumble.intake.notification import NO_VERIFICATION, SOURCE, Arrival, Feedback, parse
+from mailtumble.intake.sns import Verifier
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import Clock, MessageQueue, ObjectMissing, ObjectStore, QueueMessage
 from mailtumble.worker.application import Fact
@@ -38,6 +39,8 @@ class IntakePorts:
     bucket: str
     clock: Clock
     side_by_side: SideBySide = map
+    verifier: Verifier = NO_VERIFICATION
+    dead_letters: MessageQueue | None = None
 
 
 class Intake:
@@ -65,9 +68,25 @@ class Intake:
         self._ports.queue.delete(messages)
         return len(messages)
 
+    def take_dead_letters(self, wait_s: int) -> int:
+        """Put up to 10 messages that were received in vain too often into quarantine.
+
+        SQS moves a message there that nobody has deleted in time, again and again: after a long
+        outage, or because intake ended at it.
+        """
+        queue = self._ports.dead_letters
+        messages = queue.receive(wait_s) if queue is not None else ()
+        if queue is None or not messages:
+            return 0
+        facts = [self._quarantined(each, "it came to the dead-letter queue") for each in messages]
+        now = self._ports.clock.now()
+        self._ports.stream.append([outgoing(fact, now) for fact in facts])
+        queue.delete(messages)
+        return len(messages)
+
     def _facts(self, message: QueueMessage) -> Sequence[Fact]:
         try:
-            parsed = parse(message.body)
+            parsed = parse(message.body, self._ports.verifier)
             if isinstance(parsed, Arrival):
                 return self._arrival(message, parsed)
         except BadInput as error:

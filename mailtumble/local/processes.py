@@ -40,6 +40,11 @@ class Child:
             self.process = spawn(self.arguments, self.environment, log)
         self.started_at = time.monotonic()
 
+    def last_words(self) -> str:
+        """The last line of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return lines[-1] if lines else f"see {self.log}"
+
     @property
     def state(self) -> str:
         """``running``, or ``restarting`` while it is dead."""

@@ -23,13 +23,16 @@ from schemas.errors import MailtumbleError
 WORKERS: Final = ("core", "sender", "intake")
 READY_WITHIN_S: Final = 30.0
 WATCH_S: Final = 0.25
+DEATHS_MAX: Final = 3
+"""A worker that has died so often before it was at work won't get there."""
 LOCAL_SETTINGS: Final = {
     "MAILTUMBLE_CALL_TIMEOUT_S": "6",
     "MAILTUMBLE_UNKNOWN_WAIT_S": "8",
     "MAILTUMBLE_QUOTA_POLL_S": "2",
     "MAILTUMBLE_POLL_INTERVAL_S": "0.25",
+    "MAILTUMBLE_VERIFY_SNS": "off",
 }
-"""On one machine a lost outcome is noticed sooner than would be wise on AWS."""
+"""On one machine a lost outcome is noticed sooner than would be wise on AWS, and SNS can't sign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +194,9 @@ class LocalStack:
             if time.monotonic() > deadline:
                 raise MailtumbleError(f"a worker does not start: see {self._logs}")
             self._family.watch()
+            for child in self._family.children:
+                if child.deaths >= DEATHS_MAX:
+                    raise MailtumbleError(f"{child.name} does not start: {child.last_words()}")
             time.sleep(0.1)
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.errors import MailtumbleError, RetryableError
-from schemas.values import DeferReason
+from schemas.values import ALWAYS, DeferReason, Schedule
+
+
+class MailHeaders(Protocol):
+    """The headers of mails that lie in S3."""
+
+    def read(
+        self, places: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tuple[tuple[str, str], ...]]:
+        """Name and value of each field, by (bucket, key); a mail that is not there is left out.
+
+        Raises:
+            RetryableError: S3 does not answer.
+        """
 
 
 class Clock(Protocol):
@@ -20,14 +33,29 @@ class Clock(Protocol):
         """Wait on this thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object without its bytes; ``modified_at`` is microseconds UTC, by S3 in whole seconds."""
+
+    key: str
+    size_bytes: int
+    modified_at: int
+
+
 class ObjectStore(Protocol):
     """S3, as far as mailtumble uses it: raw mails, notifications, quarantined bytes."""
 
     def get(self, bucket: str, key: str) -> bytes:
         """The object's bytes. Raises ObjectMissing."""
 
+    def head(self, bucket: str, key: str, size_bytes: int) -> bytes:
+        """Its first bytes, as many as there are up to ``size_bytes``. Raises ObjectMissing."""
+
     def put(self, bucket: str, key: str, data: bytes) -> None:
         """Write the object whole."""
+
+    def listed(self, bucket: str, prefix: str) -> Iterator[StoredObject]:
+        """All objects whose keys begin so, in the order of the keys."""
 
     def size(self, bucket: str, key: str) -> int:
         """Its length in bytes, without reading it. Raises ObjectMissing."""
@@ -132,6 +160,8 @@ class AliasEntry:
     version: int
     tenant: str
     targets: tuple[str, ...]
+    moderated: bool = False
+    schedule: Schedule = ALWAYS
 
 
 class AliasUnreadable(RetryableError):  # noqa: N818 - reads as what it is
@@ -164,3 +194,25 @@ class AliasRepository(Protocol):
             AliasUnreadable: some entries are broken; the others are in ``readable``.
             RetryableError: the repository is unavailable; this says nothing about the names.
         """
+
+    def list(self) -> Sequence[AliasEntry]:
+        """Every alias by name. Raises as :meth:`find`."""
+
+
+@runtime_checkable
+class AliasEditor(AliasRepository, Protocol):
+    """A repository that can be changed from here."""
+
+    def put(
+        self,
+        alias: str,
+        targets: Sequence[str],
+        tenant: str,
+        *,
+        moderated: bool = False,
+        schedule: Schedule = ALWAYS,
+    ) -> int:
+        """Create or replace an alias; its version, which grows by one with every change."""
+
+    def remove(self, alias: str) -> int:
+        """Take an alias away; the version of its absence, or 0 where it was not there."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.queue import entry_of, withdrawal
-from mailtumble.worker.application import Accepted, Fact, Reaction
+from mailtumble.worker.application import Accepted, Aggregate, Fact, Question, Reaction
 from mailtumble.worker.core import timer_of
+from processors.kernel import Timer
 from processors.routing.decider import Answer
 from processors.sending import dispatch
 from processors.sending.dispatch import Attempt, Dispatch
 from schemas.envelope import EventEnvelope
-from schemas.events import Event, SendUnknown, TimerFired
+from schemas.events import Event, SendFailed, SendUnknown, TimerFired
 from schemas.ids import derive
 from schemas.values import TimerKind
 
@@ -23,35 +24,21 @@ GENERATION: Final = "0"
 """The sender's state is its own: one generation for ever, never rebuilt by a replay."""
 
 
-class SenderApplication:
-    """Makes no decisions: it keeps the queue, and tells what became of lost claims."""
+class DispatchAggregate:
+    """What the sender keeps of a mail; core decides about it."""
 
-    name: str = NAME
-    generation: str = GENERATION
     decider: str = ""
+    rule_version: int = 0
     state_type: type[Dispatch] = Dispatch
     initial: Dispatch = dispatch.INITIAL
-
-    def __init__(
-        self,
-        unknown_wait_us: int,
-        committed: Callable[[Shard, Mapping[tuple[str, str], Put | Delete | Update]], None],
-    ) -> None:
-        """``unknown_wait_us``: how long the provider's event is waited for."""
-        self._unknown_wait_us = unknown_wait_us
-        self._committed = committed
 
     def evolve(self, state: Dispatch, event: Event) -> Dispatch:
         """Fold one event."""
         return dispatch.evolve(state, event)
 
-    def asks(self, state: Dispatch, record: EventEnvelope) -> Sequence[str]:  # noqa: ARG002
+    def asks(self, state: Dispatch, fact: EventEnvelope) -> Question | None:  # noqa: ARG002
         """Nothing."""
-        return ()
-
-    def answers(self, asked: Sequence[Sequence[str]]) -> Sequence[Answer]:  # noqa: ARG002
-        """Nothing."""
-        return ()
+        return None
 
     def decide(
         self,
@@ -62,7 +49,37 @@ class SenderApplication:
         decision_id: str,  # noqa: ARG002
         now: int,  # noqa: ARG002
     ) -> tuple[Event, ...]:
-        """Nothing: core decides."""
+        """Nothing."""
+        return ()
+
+
+class SenderApplication:
+    """Makes no decisions: it keeps the queue, and tells what became of lost claims."""
+
+    name: str = NAME
+    generation: str = GENERATION
+
+    def __init__(
+        self,
+        unknown_wait_us: int,
+        claimed_for_us: int,
+        committed: Callable[[Shard, Mapping[tuple[str, str], Put | Delete | Update]], None],
+    ) -> None:
+        """``unknown_wait_us``: how long the provider's event is waited for.
+
+        ``claimed_for_us``: how long a claim outlasts its ``send_before``.
+        """
+        self._claimed_for_us = claimed_for_us
+        self._unknown_wait_us = unknown_wait_us
+        self._committed = committed
+        self._aggregate = DispatchAggregate()
+
+    def aggregate(self, subject: str) -> Aggregate[Any]:  # noqa: ARG002 - other subjects have no attempts
+        """The same for every subject: those that are no mails have no attempts."""
+        return self._aggregate
+
+    def answers(self, asked: Sequence[Question]) -> Sequence[Answer]:  # noqa: ARG002
+        """Nothing."""
         return ()
 
     def react(self, accepted: Accepted[Dispatch]) -> Reaction:
@@ -72,19 +89,21 @@ class SenderApplication:
         writes: list[Put | Delete | Update] = [
             withdrawal(record.subject, attempt) for attempt in changed.withdraw
         ]
-        # Without its mail nothing can be sent: MailReceived was quarantined here, which core reads
-        # and parks the mail for.
-        queue = changed.queue if accepted.after.mail else ()
+        known = accepted.after.mail is not None
+        queue = changed.queue if known else ()
         writes.extend(entry_of(record.subject, accepted.after, attempt).put() for attempt in queue)
         fired = [event for event in record.events if isinstance(event, TimerFired)]
         claims = [event for event in fired if event.kind is TimerKind.CLAIM]
         by_deadline = {event.attempt_id: event.due_at for event in claims}
-        facts = tuple(
-            self._lost(record, attempt, by_deadline[attempt.scheduled.attempt_id])
-            for attempt in changed.lost
-            if attempt.scheduled.attempt_id in by_deadline
+        unknown = () if known else changed.queue
+        facts = (
+            *(self._without_mail(record, attempt) for attempt in unknown),
+            *self._all_lost(record, changed.lost, by_deadline),
         )
-        done = tuple(timer_of(record.subject, event) for event in claims)
+        done = (
+            *(timer_of(record.subject, event) for event in claims),
+            *(self._deadline(record.subject, attempt) for attempt in changed.settled),
+        )
         return Reaction(facts=facts, writes=tuple(writes), timers_done=done)
 
     def put_aside(
@@ -100,6 +119,33 @@ class SenderApplication:
     ) -> None:
         """Let the shard's queue in memory follow."""
         self._committed(shard, writes)
+
+    def _deadline(self, subject: str, attempt: Attempt) -> Timer:
+        """The deadline of a claim that has its outcome: nobody need be told that it came."""
+        due_at = attempt.send_before + self._claimed_for_us
+        name = attempt.scheduled.attempt_id
+        return Timer(subject, TimerKind.CLAIM, name, attempt.started, due_at)
+
+    def _without_mail(self, record: EventEnvelope, attempt: Attempt) -> Fact:
+        """MailReceived lies in this sender's quarantine: there is nothing to send yet."""
+        scheduled = attempt.scheduled
+        event = SendFailed(
+            target=scheduled.target,
+            attempt_id=scheduled.attempt_id,
+            code="MailUnknown",
+            detail="its receipt is in the sender's quarantine: redrive it, then retry the mail",
+            called_at=record.recorded_at,
+        )
+        name = derive("without-mail", scheduled.attempt_id)
+        return Fact(name, record.subject, record.id, NAME, (event,))
+
+    def _all_lost(
+        self, record: EventEnvelope, lost: Sequence[Attempt], by_deadline: Mapping[str, int]
+    ) -> Iterator[Fact]:
+        for attempt in lost:
+            deadline_at = by_deadline.get(attempt.scheduled.attempt_id)
+            if deadline_at is not None:
+                yield self._lost(record, attempt, deadline_at)
 
     def _lost(self, record: EventEnvelope, attempt: Attempt, deadline_at: int) -> Fact:
         """A claim's deadline passed with SendStarted on the log and no outcome."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from mailtumble.ports.store import Delete, Item, ItemStore, Put, Update
 from mailtumble.ports.stream import Shard
@@ -32,9 +32,14 @@ class Entry:
     expires_at: int
     cancelled: bool
     alias: str
+    tags: tuple[str, ...]
     envelope_sender: str
     bucket: str
     object_key: str
+
+    def is_over(self, now: int) -> bool:
+        """Whether it is to be taken out without a call."""
+        return self.cancelled or self.expires_at <= now
 
     @property
     def key(self) -> dict[str, str]:
@@ -74,6 +79,7 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
         expires_at=scheduled.expires_at,
         cancelled=attempt.cancelled,
         alias=_own_address(dispatch.alias, mail.recipient),
+        tags=dispatch.tags,
         envelope_sender=mail.envelope_sender,
         bucket=mail.bucket,
         object_key=mail.object_key,
@@ -100,6 +106,7 @@ def withdrawal(subject: str, attempt: Attempt) -> Delete:
 def read_entry(item: Item) -> Entry:
     """An entry as the table holds it."""
     fields: dict[str, Any] = {name: item[name] for name in Entry.__slots__ if name != "bucket"}
+    fields["tags"] = tuple(fields["tags"])
     return Entry(bucket=text(item, "mail_bucket"), **fields)
 
 
@@ -137,12 +144,18 @@ class Queue:
         """Forget an entry: it was claimed, withdrawn, or is another's."""
         self._window(position).discard(position)
 
-    def take(self, now: int, limit: int) -> list[Entry]:
+    def take(
+        self, now: int, limit: int, is_paused: Callable[[str], bool] = lambda _: False
+    ) -> list[Entry]:
         """Up to ``limit`` due entries, tenants in turn, the earliest of each first.
 
-        They stay in the window until a claim's success or failure discards them.
+        Of paused tenants only what is to be taken out without a call. They stay in the window
+        until a claim's success or failure discards them.
         """
-        waiting = {tenant: self._due(tenant, now) for tenant in list(self._windows)}
+        waiting = {quoted: self._due(quoted, now) for quoted in list(self._windows)}
+        for quoted, items in waiting.items():
+            if is_paused(unquote(quoted)):
+                items[:] = [each for each in items if read_entry(each).is_over(now)]
         taken: list[Entry] = []
         while len(taken) < limit:
             tenant = self._turns.next(name for name, entries in waiting.items() if entries)

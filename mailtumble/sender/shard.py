@@ -18,11 +18,19 @@ from mailtumble.sender.application import NAME, SenderApplication, unknown_id
 from mailtumble.sender.claims import Claims, ClaimTimes
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.queue import Entry, Queue
+from mailtumble.sender.standing import AddressStanding, Standing
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.application import Fact
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from schemas.errors import RetryableError
-from schemas.events import Event, SendCancelled, SendExpired, SendStarted, SendUnknown
+from schemas.events import (
+    Event,
+    SendCancelled,
+    SendExpired,
+    SendStarted,
+    SendSuppressed,
+    SendUnknown,
+)
 from schemas.ids import derive
 
 TAKE_MAX: Final = 66
@@ -42,14 +50,23 @@ class SenderShard:
     """Everything that the sender does on one shard, save the calls themselves."""
 
     def __init__(
-        self, shard: Shard, around: Surroundings, instants: Instants, settings: SenderSettings
+        self,
+        shard: Shard,
+        around: Surroundings,
+        instants: Instants,
+        standing: Standing,
+        settings: SenderSettings,
     ) -> None:
         """Know the place; :meth:`take_over` begins the work."""
         self._settings = settings
+        self._standing = standing
         self._around = around
         self._instants = instants
         self._outcomes: deque[Fact] = deque()
-        application = SenderApplication(settings.unknown_wait_us, self._follow)
+        times = settings.times
+        application = SenderApplication(
+            settings.unknown_wait_us, times.deadline_us - times.send_us, self._follow
+        )
         self.processor = ShardProcessor(application, shard, around)
         self._queue = Queue(around.store, shard)
         self._claims = Claims(
@@ -91,19 +108,23 @@ class SenderShard:
             RetryableError: nothing is lost; claims that were made run into their deadline.
         """
         now = self._around.clock.now()
-        due = self._queue.take(now, limit)
+        due = self._queue.take(now, limit, self._standing.is_paused)
         if not due:
             return []
-        over = [entry for entry in due if entry.cancelled or entry.expires_at <= now]
-        good = [entry for entry in due if not (entry.cancelled or entry.expires_at <= now)]
-        self._give_up(over, now)
+        standing = self._standing.of((each.address for each in due if not each.is_over(now)), now)
+        good = [
+            each for each in due if not (each.is_over(now) or standing[each.address].suppressed)
+        ]
+        self._give_up([each for each in due if each not in good], standing, now)
         instants = self._instants.take(len(good), now) if good else []
         claimed = self._claim(good[: len(instants)], now)
         if not claimed:
             return []
         send_before = now + self._settings.times.send_us
         jobs = [Job(entry, at, send_before) for entry, at in zip(claimed, instants, strict=False)]
-        self.processor.append_facts([self._started(job) for job in jobs])
+        self.processor.append_facts(
+            [self._started(job, standing[job.entry.address]) for job in jobs]
+        )
         return jobs
 
     def another_instant(self) -> int | None:
@@ -146,18 +167,27 @@ class SenderShard:
             self._queue.discard(entry.key["position"])
         return mine
 
-    def _give_up(self, entries: list[Entry], now: int) -> None:
+    def _give_up(
+        self, entries: list[Entry], standing: Mapping[str, AddressStanding], now: int
+    ) -> None:
         """End attempts without a call, by a claim too: they can't be sent at the same time."""
         facts = []
         for entry in self._claim(entries, now):
-            kind = SendCancelled if entry.cancelled else SendExpired
-            event = kind(target=entry.target, attempt_id=entry.attempt_id)
+            about = {"target": entry.target, "attempt_id": entry.attempt_id}
+            event: Event
+            if entry.cancelled:
+                event = SendCancelled(**about)  # type: ignore[arg-type]
+            elif entry.is_over(now):
+                event = SendExpired(**about)  # type: ignore[arg-type]
+            else:
+                why = f"the address is suppressed: {standing[entry.address].suppressed}"
+                event = SendSuppressed(**about, reason=why)  # type: ignore[arg-type]
             name = derive("given-up", entry.attempt_id, str(entry.round))
             facts.append(self._fact(name, entry, event))
         if facts:
             self.processor.append_facts(facts)
 
-    def _started(self, job: Job) -> Fact:
+    def _started(self, job: Job, standing: AddressStanding) -> Fact:
         entry = job.entry
         event = SendStarted(
             target=entry.target,
@@ -166,6 +196,7 @@ class SenderShard:
             instant_at=job.instant_at,
             send_before=job.send_before,
             owner=self._settings.owner,
+            watched=standing.watched,
         )
         return self._fact(derive("started", entry.attempt_id, str(entry.round)), entry, event)
 

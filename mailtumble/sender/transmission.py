@@ -103,7 +103,7 @@ class Transmission:
         except RetryableError as error:
             return self.not_called(job, f"the mail could not be read: {error}")
         try:
-            forwarding = Forwarding(entry.alias, entry.envelope_sender, entry.mail_id)
+            forwarding = Forwarding(entry.alias, entry.envelope_sender, entry.mail_id, entry.tags)
             rewritten = rewrite(raw, forwarding)
         except Unforwardable as error:
             return self._failed(job, "Unforwardable", str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard, StoredRecord
@@ -64,37 +64,65 @@ class Reaction:
 NOTHING = Reaction()
 
 
-class Application(Protocol[S]):
-    """One reader of the stream. Everything here is quick and free of I/O, save :meth:`answers`.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What has to be asked outside before a fact can be decided.
 
-    ``name`` and ``generation`` tell its cursors, subjects and timers from those of others.
-    ``decider`` is the decider whose decisions it makes, or "" where it makes none.
+    ``names`` are alias names, the most particular first; ``object_key`` is the mail's, in
+    ``bucket``, where its header is needed, else "".
     """
 
-    name: str
-    generation: str
+    names: tuple[str, ...]
+    bucket: str = ""
+    object_key: str = ""
+
+
+class Aggregate(Protocol[S]):
+    """What one kind of subject is about: its state, and who decides about it.
+
+    ``decider`` is "" where nobody does. Everything here is quick and free of I/O.
+    """
+
     decider: str
+    rule_version: int
     state_type: type[S]
     initial: S
 
     def evolve(self, state: S, event: Event) -> S:
         """Fold one event."""
 
-    def asks(self, state: S, record: EventEnvelope) -> Sequence[str]:
-        """Names to look up outside before this fact can be decided."""
-
-    def answers(self, asked: Sequence[Sequence[str]]) -> Sequence[Answer]:
-        """Look up for a whole batch at once; an outage is an answer too."""
+    def asks(self, state: S, fact: EventEnvelope) -> Question | None:
+        """What to ask outside before this fact can be decided."""
 
     def decide(
         self, state: S, fact: Event, answer: Answer | None, *, decision_id: str, now: int
     ) -> tuple[Event, ...]:
         """What the decider says to a fact."""
 
-    def react(self, accepted: Accepted[S]) -> Reaction:
+
+class Application(Protocol):
+    """One reader of the stream.
+
+    ``name`` and ``generation`` tell its cursors, subjects and timers from those of others.
+    """
+
+    name: str
+    generation: str
+
+    def aggregate(self, subject: str) -> Aggregate[Any]:
+        """What a subject is about."""
+
+    def answers(self, asked: Sequence[Question]) -> Sequence[Answer]:
+        """Ask outside for a whole batch at once; an outage is an answer too."""
+
+    def react(self, accepted: Accepted[Any]) -> Reaction:
         """Writes, timers and facts that follow from an accepted record."""
 
-    def put_aside(self, subject: str, state: S) -> tuple[S, Sequence[Put | Delete | Update]]:
+    def put_aside(
+        self,
+        subject: str,
+        state: Any,  # noqa: ANN401 - of that subject's aggregate
+    ) -> tuple[Any, Sequence[Put | Delete | Update]]:
         """What is safe to believe of a subject that has a record in quarantine, and its writes.
 
         The record's events are not folded; ``RecordQuarantined`` is read later, in its turn.

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mailtumble.intake.notification import NO_VERIFICATION
 from mailtumble.intake.service import Intake, IntakePorts, SideBySide
+from mailtumble.intake.sns import Verifier
 from mailtumble.ports.store import ItemStore
 from mailtumble.ports.stream import EventStream, Shard, StoredRecord
 from mailtumble.ports.world import (
@@ -21,11 +23,14 @@ from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.quota import QuotaWatch
 from mailtumble.sender.shard import SenderSettings, SenderShard
+from mailtumble.sender.standing import Standing
 from mailtumble.sender.transmission import Transmission
-from mailtumble.worker.core import Core
+from mailtumble.worker.application import Fact
+from mailtumble.worker.core import Core, CoreRules
+from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from mailtumble.worker.trials import Trials
-from processors.mail import Mail, Rules
+from processors.moderation.rules import header_names
 from schemas.values import SECOND_US
 
 
@@ -44,6 +49,8 @@ class Ports:
     aliases: AliasRepository
     transport: Transport
     account: Account
+    verifier: Verifier = NO_VERIFICATION
+    dead_letters: MessageQueue | None = None
     trials: Trials = field(default_factory=Trials)
 
 
@@ -55,7 +62,7 @@ class Plan:
     bucket: str
     generation: str = "g1"
     account: str = "local"
-    rules: Rules = field(default_factory=Rules)
+    rules: CoreRules = field(default_factory=CoreRules)
     times: ClaimTimes = field(default_factory=ClaimTimes)
     unknown_wait_us: int = 600 * SECOND_US
     quota_every_us: int = 5 * SECOND_US
@@ -96,9 +103,10 @@ def startable(
 
 def core_lane(
     shard: Shard, ports: Ports, plan: Plan, stopping: Callable[[], bool]
-) -> ShardProcessor[Mail]:
+) -> ShardProcessor:
     """``core`` on one shard."""
-    application = Core(ports.aliases, plan.rules, plan.generation)
+    headers = HeaderReader(ports.objects, header_names(plan.rules.mail.moderation))
+    application = Core(ports.aliases, headers, plan.rules, plan.generation)
     return ShardProcessor(application, shard, surroundings(ports, plan, stopping))
 
 
@@ -131,6 +139,7 @@ class SenderParts:
             every_us=plan.quota_every_us,
             fraction=plan.rate_fraction,
         )
+        self.standing = Standing(ports.store, plan.generation, plan.rules.address_key)
         self.instants = Instants(ports.store, plan.account, self.quota.rate_milli)
         self.transmission = Transmission(
             ports.objects, ports.transport, ports.clock, plan.unknown_wait_us
@@ -138,13 +147,25 @@ class SenderParts:
 
     def lane(self, shard: Shard) -> SenderShard:
         """``sender`` on one shard."""
-        return SenderShard(shard, self._around, self.instants, self._settings)
+        return SenderShard(shard, self._around, self.instants, self.standing, self._settings)
+
+    def poll(self) -> Sequence[Fact]:
+        """Learn of pauses and of the quota; what is to be told of it."""
+        self.standing.poll()
+        return self.quota.poll()
 
 
 def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:
     """The way from the queue to the stream."""
     return Intake(
         IntakePorts(
-            ports.queue, ports.stream, ports.objects, plan.bucket, ports.clock, side_by_side
+            ports.queue,
+            ports.stream,
+            ports.objects,
+            plan.bucket,
+            ports.clock,
+            side_by_side,
+            ports.verifier,
+            ports.dead_letters,
         )
     )

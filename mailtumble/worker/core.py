@@ -1,57 +1,99 @@
-"""The application ``core``: decides about mails and keeps the projections that people look at."""
+"""The application ``core``: decides about mails, addresses and the fleet, and keeps the views."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.ports.world import AliasEntry, AliasRepository, AliasUnreadable
-from mailtumble.worker.application import Accepted, Reaction
+from mailtumble.ports.world import AliasEntry, AliasRepository, AliasUnreadable, MailHeaders
+from mailtumble.worker import views
+from mailtumble.worker.aggregates import (
+    AddressAggregate,
+    FleetAggregate,
+    MailAggregate,
+    Undecided,
+)
+from mailtumble.worker.application import Accepted, Aggregate, Fact, Question, Reaction
 from mailtumble.worker.horizon import due_text
-from mailtumble.worker.views import mail_item, quarantine_item
 from processors import mail
+from processors.bounces.decider import SuppressionRules
 from processors.kernel import Timer
 from processors.routing.decider import Answer, Found, NotFound, Unavailable
 from processors.routing.names import choose
+from processors.sending.schedule import window_problem
+from processors.sending.targets import TargetState
 from processors.throughput.projection import count
-from schemas.envelope import EventEnvelope
 from schemas.errors import RetryableError
-from schemas.events import Event, RecordQuarantined, RecordRedriven, TimerFired
-from schemas.ids import mail_of
+from schemas.events import (
+    AddressBounced,
+    AddressComplained,
+    AddressDelivered,
+    BounceReceived,
+    CommandAnswered,
+    ComplaintReceived,
+    DeliveryConfirmed,
+    Event,
+    RecordQuarantined,
+    RecordRedriven,
+    TimerFired,
+)
+from schemas.ids import FLEET_SUBJECT, address_subject, derive, mail_of
 from schemas.values import TimerKind
 
 NAME: Final = "core"
+PERMANENT: Final = "Permanent"
+"""SES's word for a bounce that is final (SES developer guide, "Bounce types")."""
+
 logger = logging.getLogger(__name__)
+Write = Put | Delete | Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreRules:
+    """What the settings say. ``address_key`` keys the digests that stand for addresses."""
+
+    mail: mail.Rules = field(default_factory=mail.Rules)
+    suppression: SuppressionRules = field(default_factory=SuppressionRules)
+    address_key: str = ""
 
 
 class Core:
-    """Routing, retries and timers of mails; the views ``mails``, ``throughput``, ``quarantine``."""
+    """Routing, moderation, retries, suppression; the views that people and the sender look at."""
 
     name: str = NAME
-    decider: str = mail.DECIDER
-    state_type: type[mail.Mail] = mail.Mail
-    initial: mail.Mail = mail.INITIAL
 
-    def __init__(self, aliases: AliasRepository, rules: mail.Rules, generation: str) -> None:
+    def __init__(
+        self, aliases: AliasRepository, headers: MailHeaders, rules: CoreRules, generation: str
+    ) -> None:
         """Decide by ``rules``; ``generation`` names the set of projections to build."""
         self._aliases = aliases
-        self._rules = rules
+        self._headers = headers
+        self._address_key = rules.address_key
         self.generation = generation
+        self._mail = MailAggregate(rules.mail)
+        self._address = AddressAggregate(rules.suppression)
+        self._fleet = FleetAggregate()
+        self._undecided = Undecided()
 
-    def evolve(self, state: mail.Mail, event: Event) -> mail.Mail:
-        """Fold one event."""
-        return mail.evolve(state, event)
+    def aggregate(self, subject: str) -> Aggregate[Any]:
+        """What a subject is about."""
+        if subject == FLEET_SUBJECT:
+            return self._fleet
+        match subject.partition(":")[0]:
+            case "mail":
+                return self._mail
+            case "address":
+                return self._address
+            case _:
+                return self._undecided
 
-    def asks(self, state: mail.Mail, record: EventEnvelope) -> Sequence[str]:
-        """The alias names to look up before this fact can be decided."""
-        return [name for event in record.events for name in mail.asks(state, event)]
-
-    def answers(self, asked: Sequence[Sequence[str]]) -> Sequence[Answer]:
+    def answers(self, asked: Sequence[Question]) -> Sequence[Answer]:
         """Look all names up in one batch; where the repository is out, every mail waits."""
-        names = list(dict.fromkeys(name for each in asked for name in each))
+        names = list(dict.fromkeys(name for each in asked for name in each.names))
         problems: Mapping[str, str] = {}
         try:
             entries = self._aliases.find(names)
@@ -61,52 +103,91 @@ class Core:
         except RetryableError as error:
             logger.warning("aliases can't be looked up: %s", error)
             return [Unavailable(str(error))] * len(asked)
-        return [_answer(tuple(each), entries, problems) for each in asked]
+        found = [_answer(each.names, entries, problems) for each in asked]
+        return self._with_headers(asked, found)
 
-    def decide(
-        self,
-        state: mail.Mail,
-        fact: Event,
-        answer: Answer | None,
-        *,
-        decision_id: str,
-        now: int,
-    ) -> tuple[Event, ...]:
-        """What follows from a fact about a mail."""
-        return mail.decide(state, fact, answer, decision_id=decision_id, now=now, rules=self._rules)
-
-    def react(self, accepted: Accepted[mail.Mail]) -> Reaction:
-        """The views' writes and the timers that follow from an accepted record."""
+    def react(self, accepted: Accepted[Any]) -> Reaction:
+        """The views' writes, and the timers and facts that follow from an accepted record."""
         record = accepted.record
-        writes: list[Put | Delete | Update] = []
-        if mail_of(record.subject) is not None:
-            writes.append(
-                mail_item(self.generation, record.subject, accepted.after, accepted.spans)
-            )
+        writes = list(self._view(accepted))
+        facts: list[Fact] = []
         done: list[Timer] = []
-        for event in record.events:
+        for index, event in enumerate(record.events):
             match event:
-                case TimerFired(kind=TimerKind.LOOKUP | TimerKind.UNKNOWN):
+                case TimerFired(kind=TimerKind.LOOKUP | TimerKind.UNKNOWN | TimerKind.MODERATION):
                     done.append(timer_of(record.subject, event))
                 case RecordQuarantined() | RecordRedriven():
-                    writes.append(quarantine_item(self.generation, record, event))
+                    writes.append(views.quarantine_item(self.generation, record, event))
+                case CommandAnswered():
+                    writes.append(views.answer_item(self.generation, record, event))
+                case BounceReceived() | ComplaintReceived() | DeliveryConfirmed():
+                    facts.extend(self._told_of_address(accepted, index, event))
                 case _:
                     pass
             writes.extend(self._counts(accepted.shard_id, event, record.recorded_at))
-        return Reaction(writes=tuple(writes), timers=mail.timers(record), timers_done=tuple(done))
+        return Reaction(
+            facts=tuple(facts),
+            writes=tuple(writes),
+            timers=mail.timers(record),
+            timers_done=tuple(done),
+        )
 
-    def put_aside(
-        self,
-        subject: str,  # noqa: ARG002
-        state: mail.Mail,
-    ) -> tuple[mail.Mail, Sequence[Put | Delete | Update]]:
+    def put_aside(self, subject: str, state: Any) -> tuple[Any, Sequence[Write]]:  # noqa: ANN401, ARG002
         """Nothing changes: the mail is parked when ``RecordQuarantined`` is read."""
         return state, ()
 
-    def committed(
-        self, shard: Shard, writes: Mapping[tuple[str, str], Put | Delete | Update]
-    ) -> None:
+    def committed(self, shard: Shard, writes: Mapping[tuple[str, str], Write]) -> None:
         """Nothing of it is kept in memory."""
+
+    def _view(self, accepted: Accepted[Any]) -> Sequence[Write]:
+        """What people see of the subject itself."""
+        subject, after = accepted.record.subject, accepted.after
+        if mail_of(subject) is not None:
+            return (views.mail_item(self.generation, subject, after, accepted.spans),)
+        if subject == FLEET_SUBJECT:
+            return (views.pauses_item(self.generation, after),)
+        if subject.startswith("address:"):
+            return (views.address_item(self.generation, subject, after),)
+        return ()
+
+    def _told_of_address(
+        self,
+        accepted: Accepted[mail.Mail],
+        index: int,
+        event: BounceReceived | ComplaintReceived | DeliveryConfirmed,
+    ) -> Sequence[Fact]:
+        """What happened to a mail, told to the address's own subject."""
+        targets = accepted.after.sending.targets
+        if not 0 <= event.target < len(targets):
+            return ()
+        told = _of_address(mail_of(accepted.record.subject) or "", targets[event.target], event)
+        if told is None:
+            return ()
+        name = derive("address", accepted.record.id, str(index))
+        subject = address_subject(told.address, self._address_key)
+        return (Fact(name, subject, accepted.record.id, NAME, (told,)),)
+
+    def _with_headers(self, asked: Sequence[Question], found: Sequence[Answer]) -> Sequence[Answer]:
+        """Read the headers of those that were found and need it; unread, the mail waits."""
+        wanted = [
+            (each.bucket, each.object_key)
+            for each, answer in zip(asked, found, strict=True)
+            if each.object_key and isinstance(answer, Found)
+        ]
+        if not wanted:
+            return found
+        try:
+            headers = self._headers.read(wanted)
+        except RetryableError as error:
+            logger.warning("mails' headers can't be read: %s", error)
+            unread = Unavailable(f"the mail's header can't be read: {error}")
+            return [unread if isinstance(each, Found) else each for each in found]
+        return [
+            replace(answer, headers=headers.get((each.bucket, each.object_key), ()))
+            if isinstance(answer, Found)
+            else answer
+            for each, answer in zip(asked, found, strict=True)
+        ]
 
     def _counts(self, shard_id: str, event: Event, recorded_at: int) -> list[Update]:
         counted = count(event, recorded_at)
@@ -119,6 +200,27 @@ class Core:
         return [Update("throughput", key, add=counted.amounts)]
 
 
+def _of_address(
+    mail_id: str, target: TargetState, event: BounceReceived | ComplaintReceived | DeliveryConfirmed
+) -> AddressBounced | AddressComplained | AddressDelivered | None:
+    match event:
+        case BounceReceived():
+            return AddressBounced(
+                address=target.address,
+                mail_id=mail_id,
+                permanent=event.bounce_type == PERMANENT,
+                happened_at=event.happened_at,
+                diagnostic=event.diagnostic,
+            )
+        case ComplaintReceived(happened_at=at):
+            return AddressComplained(address=target.address, mail_id=mail_id, happened_at=at)
+        case DeliveryConfirmed(happened_at=at):
+            # A record for each delivery would double the stream: only what changes something.
+            if not target.watched:
+                return None
+            return AddressDelivered(address=target.address, mail_id=mail_id, happened_at=at)
+
+
 def _answer(
     names: tuple[str, ...], entries: Mapping[str, AliasEntry], problems: Mapping[str, str]
 ) -> Answer:
@@ -126,8 +228,17 @@ def _answer(
     match choose(names, {**entries, **problems}):
         case None:
             return NotFound()
+        case AliasEntry() as entry if problem := window_problem(entry.schedule):
+            return Unavailable(f"the window of {entry.alias} can't be used ({problem})")
         case AliasEntry() as entry:
-            return Found(entry.alias, entry.version, entry.tenant, entry.targets)
+            return Found(
+                entry.alias,
+                entry.version,
+                entry.tenant,
+                entry.targets,
+                moderated=entry.moderated,
+                schedule=entry.schedule,
+            )
         case problem:
             return Unavailable(f"the alias's entry is broken ({problem}): put it anew")
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from mailtumble.ports.store import (
     Action,
+    Check,
     Condition,
     ConditionFailed,
     Equals,
@@ -116,6 +117,19 @@ class Cursor:
                 raise self._judge(item) from error
         self.sequence = sequence
         self._trying, self._tries = None, 0
+
+    def write_in_place(self, writes: list[Action]) -> None:
+        """Do ``writes`` without moving: only what may be done twice.
+
+        Raises:
+            ShardLost: the epoch is another's now; nothing was written.
+        """
+        self._own()
+        try:
+            self._store.transact([Check("cursors", self._key, self._mine()), *writes])
+        except ConditionFailed as error:
+            item = dict(zip(error.failed, error.items, strict=True)).get(0)
+            raise self._judge(item) from error
 
     def fence(self) -> Condition:
         """What a transaction outside of the commits demands of the cursor: my epoch, not closed."""

@@ -16,6 +16,7 @@ from schemas.errors import MailtumbleError, RetryableError
 ROUNDS: Final = 3
 WAIT_S: Final = 2
 PAUSE_S: Final = 1.0
+DEAD_LETTERS_S: Final = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,10 @@ class IntakeHost:
         self._clock = ports.clock
         self.vitals = Vitals("intake", ports.clock.now())
         self.faust = FaustApp("intake", self.vitals, ports.clock.now, web_port=web_port)
-        self._rounds = ThreadPoolExecutor(ROUNDS, thread_name_prefix="intake")
+        self._rounds = ThreadPoolExecutor(ROUNDS + 1, thread_name_prefix="intake")
         self._objects = ThreadPoolExecutor(16, thread_name_prefix="intake-s3")
         self._service = intake(ports, plan, self._side_by_side)
-        self._agent = self.faust.agent("intake", concurrency=ROUNDS)
+        self._agent = self.faust.agent("intake", concurrency=ROUNDS + 1)
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Work until ``stop`` is set."""
@@ -39,19 +40,28 @@ class IntakeHost:
         await self._agent.start()
         ready()
         try:
-            await asyncio.gather(*(self._round(f"round-{n}", stop) for n in range(ROUNDS)))
+            await asyncio.gather(
+                *(self._round(f"round-{n}", stop, self._service.step) for n in range(ROUNDS)),
+                self._round("dead-letters", stop, self._dead_letters),
+            )
         finally:
             self._rounds.shutdown(wait=False, cancel_futures=True)
             self._objects.shutdown(wait=False, cancel_futures=True)
             await self.faust.stop()
 
-    async def _round(self, name: str, stop: asyncio.Event) -> None:
+    def _dead_letters(self, wait_s: int) -> int:
+        taken = self._service.take_dead_letters(wait_s)
+        if not taken:
+            self._clock.sleep(DEAD_LETTERS_S)
+        return taken
+
+    async def _round(self, name: str, stop: asyncio.Event, step: Callable[[int], int]) -> None:
         loop = asyncio.get_running_loop()
         pulse = self.vitals.pulses[name] = Pulse(self._clock.now())
         while not stop.is_set():
             try:
                 taken = await self._agent.ask(
-                    lambda: loop.run_in_executor(self._rounds, self._service.step, WAIT_S)
+                    lambda: loop.run_in_executor(self._rounds, step, WAIT_S)
                 )
             except RetryableError as error:
                 logger.warning("intake waits: %s", error)

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgpack
 
 from mailtumble.ports.store import Item, ItemStore, Put
-from mailtumble.worker.application import Application, Span
+from mailtumble.worker.application import Aggregate, Application, Span
 from processors.kernel import Ledger
 from schemas import codec
 from schemas.envelope import EventEnvelope, Head
@@ -48,17 +48,18 @@ class SubjectMemory(Generic[S]):
     """One subject: what the stream says, and the own outputs that it does not say yet."""
 
     subject: str
+    aggregate: Aggregate[S]
     ledger: Ledger
     state: S
     pending: list[Pending] = field(default_factory=list)
     spans: tuple[Span, ...] = ()
 
-    def tip(self, decider: str) -> Head:
+    def tip(self) -> Head:
         """What the next own decision builds on: the last pending one, else the head."""
         for each in reversed(self.pending):
             if each.output is not None:
                 return Head(codec.decode(each.output).id, fingerprint(each.output))
-        return self.ledger.head(decider)
+        return self.ledger.head(self.aggregate.decider)
 
     def saw(self, shard_id: str, sequence_number: str) -> None:
         """Widen the span of this shard."""
@@ -69,16 +70,16 @@ class SubjectMemory(Generic[S]):
             self.spans = (*self.spans, Span(shard_id, sequence_number, sequence_number))
 
 
-class Memory(Generic[S]):
+class Memory:
     """The subjects of one shard, least recently used ones dropped, read in batches."""
 
-    def __init__(self, store: ItemStore, application: Application[S]) -> None:
+    def __init__(self, store: ItemStore, application: Application) -> None:
         """Begin with nothing; :meth:`load` brings in what a batch needs."""
         self._store = store
         self._application = application
-        self._subjects: OrderedDict[str, SubjectMemory[S]] = OrderedDict()
+        self._subjects: OrderedDict[str, SubjectMemory[Any]] = OrderedDict()
 
-    def __getitem__(self, subject: str) -> SubjectMemory[S]:
+    def __getitem__(self, subject: str) -> SubjectMemory[Any]:
         """A subject that was loaded for this batch."""
         return self._subjects[subject]
 
@@ -112,13 +113,14 @@ class Memory(Generic[S]):
     def _key(self, subject: str) -> str:
         return f"{self._application.name}#{self._application.generation}#{subject}"
 
-    def _read(self, subject: str, item: Item | None) -> SubjectMemory[S]:
+    def _read(self, subject: str, item: Item | None) -> SubjectMemory[Any]:
+        aggregate = self._application.aggregate(subject)
         if item is None:
-            return SubjectMemory(subject, Ledger(), self._application.initial)
-        return read_subject(subject, item, self._application.state_type)
+            return SubjectMemory(subject, aggregate, Ledger(), aggregate.initial)
+        return read_subject(subject, item, aggregate)
 
 
-def read_subject(subject: str, item: Item, state_type: type[S]) -> SubjectMemory[S]:
+def read_subject(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMemory[S]:
     """A subject's stored item as it is remembered.
 
     Raises:
@@ -130,8 +132,9 @@ def read_subject(subject: str, item: Item, state_type: type[S]) -> SubjectMemory
         raise InvariantBroken(message)
     return SubjectMemory(
         subject,
+        aggregate,
         from_plain(Ledger, plain[1]),
-        from_plain(state_type, plain[2]),
+        from_plain(aggregate.state_type, plain[2]),
         [Pending(cause, output) for cause, output in plain[3]],
         tuple(from_plain(Span, each) for each in plain[4]),
     )

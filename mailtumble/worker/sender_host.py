@@ -55,7 +55,7 @@ class SenderHost(EmbeddedHost):
         return self.parts.lane(shard)
 
     async def _poll_quota(self) -> None:
-        facts = await self.blocking(self.parts.quota.poll)
+        facts = await self.blocking(self.parts.poll)
         if facts:
             records = [outgoing(fact, self.ports.clock.now()) for fact in facts]
             await self.blocking(lambda: self.ports.stream.append(records))

@@ -17,20 +17,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from mailtumble.ports.store import Action, ItemStore
 from mailtumble.ports.stream import EventStream, OutgoingRecord, Shard, StoredRecord
 from mailtumble.ports.world import Clock, ObjectStore
 from mailtumble.worker import quarantine
-from mailtumble.worker.application import Accepted, Application, Fact
+from mailtumble.worker.application import Accepted, Application, Fact, Question
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
 from mailtumble.worker.records import Read, outgoing, read_record
 from mailtumble.worker.timers import Timers
 from mailtumble.worker.trials import Trials
 from mailtumble.worker.writes import Write, Writes
-from processors import mail
 from processors.kernel import Judgement, Timer, judge
 from processors.routing.decider import Answer
 from schemas import codec
@@ -38,7 +37,6 @@ from schemas.envelope import EventEnvelope
 from schemas.errors import RetryableError
 from schemas.ids import decision_id, fingerprint
 
-S = TypeVar("S")
 T = TypeVar("T")
 
 BATCH_RECORDS_MAX: Final = 200
@@ -81,10 +79,10 @@ class Tally:
     commits: int = 0
 
 
-class ShardProcessor(Generic[S]):
+class ShardProcessor:
     """One application's work on one shard."""
 
-    def __init__(self, application: Application[S], shard: Shard, around: Surroundings) -> None:
+    def __init__(self, application: Application, shard: Shard, around: Surroundings) -> None:
         """Know the place; :meth:`take_over` begins the work."""
         name, generation = application.name, application.generation
         self.application = application
@@ -191,11 +189,17 @@ class ShardProcessor(Generic[S]):
         for portion in writes.portions():
             actions: list[Action] = list(portion.writes.values())
             sequence = portion.sequence
-            self.patiently(lambda a=actions, s=sequence: self.cursor.commit(a, s))  # type: ignore[misc]
+            self.patiently(lambda a=actions, s=sequence: self._write(a, s))  # type: ignore[misc]
             self.tally.commits += 1
             self.application.committed(self.shard, portion.writes)
         for timer, done in self._timers_changed:
             self.timers.committed(timer, done=done)
+
+    def _write(self, actions: list[Action], sequence: str) -> None:
+        if sequence:
+            self.cursor.commit(actions, sequence)
+        else:
+            self.cursor.write_in_place(actions)
 
     def _fold(
         self,
@@ -217,7 +221,7 @@ class ShardProcessor(Generic[S]):
         memory.ledger = ledger
         memory.saw(self.shard.id, stored.sequence_number)
         for event in record.events:
-            memory.state = self.application.evolve(memory.state, event)
+            memory.state = memory.aggregate.evolve(memory.state, event)
         reaction = self.application.react(
             Accepted(
                 record=record,
@@ -230,9 +234,9 @@ class ShardProcessor(Generic[S]):
         )
         outputs.extend(outgoing(fact, now) for fact in reaction.facts)
         if record.is_decision:
-            if record.decider == self.application.decider:
+            if record.decider == memory.aggregate.decider:
                 self._settle(memory, record, stored, outputs, now)
-        elif self.application.decider:
+        elif memory.aggregate.decider:
             self._decide(memory, record, stored.data, answers.get(record.id), outputs, now)
         writes: list[Write] = [*reaction.writes, self._memory.put(record.subject)]
         for timer in reaction.timers:
@@ -245,7 +249,7 @@ class ShardProcessor(Generic[S]):
 
     def _settle(
         self,
-        memory: SubjectMemory[S],
+        memory: SubjectMemory[Any],
         record: EventEnvelope,
         stored: StoredRecord,
         outputs: list[OutgoingRecord],
@@ -259,13 +263,13 @@ class ShardProcessor(Generic[S]):
         memory.pending = []
         for each in waiting:
             cause = decoded_cause(each)
-            if decision_id(cause.id, self.application.decider, record.subject) != record.id:
+            if decision_id(cause.id, record.decider, record.subject) != record.id:
                 self.tally.decided_again += 1
                 self._decide(memory, cause, each.cause, None, outputs, now)
 
     def _decide(
         self,
-        memory: SubjectMemory[S],
+        memory: SubjectMemory[Any],
         fact: EventEnvelope,
         data: bytes,
         answer: Answer | None,
@@ -273,16 +277,16 @@ class ShardProcessor(Generic[S]):
         now: int,
     ) -> None:
         """Decide on what the stream says and on the own outputs it does not say yet, together."""
-        application = self.application
+        aggregate = memory.aggregate
         state = memory.state
         for each in memory.pending:
             for event in each.events:
-                state = application.evolve(state, event)
-        name = decision_id(fact.id, application.decider, fact.subject)
+                state = aggregate.evolve(state, event)
+        name = decision_id(fact.id, aggregate.decider, fact.subject)
         events = tuple(
             decided
             for event in fact.events
-            for decided in application.decide(state, event, answer, decision_id=name, now=now)
+            for decided in aggregate.decide(state, event, answer, decision_id=name, now=now)
         )
         if not events:
             if memory.pending:
@@ -292,10 +296,10 @@ class ShardProcessor(Generic[S]):
             id=name,
             subject=fact.subject,
             cause=fact.id,
-            after=memory.tip(application.decider),
+            after=memory.tip(),
             recorded_at=now,
-            decider=application.decider,
-            rule_version=mail.RULE_VERSION,
+            decider=aggregate.decider,
+            rule_version=aggregate.rule_version,
             events=events,
         )
         output = codec.encode(decision)
@@ -305,12 +309,13 @@ class ShardProcessor(Generic[S]):
 
     def _gather(self, records: Sequence[EventEnvelope]) -> dict[str, Answer]:
         """Ask outside for the whole batch at once, by the state as it was before the batch."""
-        asked = {}
+        asked: dict[str, Question] = {}
         for record in records:
-            if not record.is_decision and self.application.decider:
-                names = self.application.asks(self._memory[record.subject].state, record)
-                if names:
-                    asked[record.id] = names
+            memory = self._memory[record.subject]
+            if not record.is_decision and memory.aggregate.decider:
+                question = memory.aggregate.asks(memory.state, record)
+                if question is not None:
+                    asked[record.id] = question
         if not asked:
             return {}
         return dict(zip(asked, self.application.answers(list(asked.values())), strict=True))
@@ -339,7 +344,7 @@ class ShardProcessor(Generic[S]):
         record = read.envelope
         if record is not None and record.is_decision:
             judgement, memory.ledger = judge(ledger, record, fingerprint(read.stored.data))
-            if judgement is Judgement.ACCEPTED and record.decider == self.application.decider:
+            if judgement is Judgement.ACCEPTED and record.decider == memory.aggregate.decider:
                 self._settle(memory, record, read.stored, outputs, now)
         memory.state, writes = self.application.put_aside(memory.subject, before)
         if memory.state is before and memory.ledger is ledger:

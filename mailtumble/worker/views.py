@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
-from mailtumble.ports.store import Item, Put, Update
+from mailtumble.ports.store import Delete, Item, Put, Update
 from mailtumble.worker.application import Span
+from processors.bounces.decider import Address
+from processors.fleet.decider import Fleet
 from processors.mail import Mail
 from schemas.envelope import EventEnvelope
-from schemas.events import RecordQuarantined, RecordRedriven
+from schemas.events import CommandAnswered, RecordQuarantined, RecordRedriven
 from schemas.ids import mail_of
-from schemas.values import SECOND_US
+from schemas.values import DAY_US, SECOND_US, Status
+
+ANSWERS_KEPT_US: Final = 15 * DAY_US
 
 
 def iso(at: int) -> str:
@@ -40,18 +45,78 @@ def mail_item(generation: str, subject: str, mail: Mail, spans: Sequence[Span]) 
         "recipient": received.recipient if received else "",
         "subject": received.subject_line if received else "",
         "size_bytes": received.size_bytes if received else 0,
+        "bucket": received.bucket if received else "",
+        "object_key": received.object_key if received else "",
         "targets": [
             {
                 "address": target.address,
                 "status": str(target.status),
                 "attempts": target.number,
                 "provider_message_id": target.provider_message_id or None,
+                "reason": target.reason or None,
             }
             for target in mail.sending.targets
         ],
+        "tags": list(mail.moderation.tags),
         "spans": [[span.shard_id, span.first, span.last] for span in spans],
     }
+    if mail.status is Status.HELD:
+        # The sparse index by_held has these alone.
+        held = {
+            "held": generation,
+            "held_rule": mail.moderation.rule,
+            "held_reason": mail.moderation.reason,
+            "held_until": iso(mail.moderation.expires_at),
+        }
+        item = {**item, **held}
     return Put("mails", item)
+
+
+def address_key(generation: str, subject: str) -> str:
+    """The key of an address's item in one generation of the projections."""
+    return f"{generation}#{subject}"
+
+
+def address_item(generation: str, subject: str, state: Address) -> Put | Delete:
+    """The item of the view ``addresses``; none for an address with nothing on record."""
+    key = {"address_key": address_key(generation, subject)}
+    if state.is_clean:
+        return Delete("addresses", key)
+    item: Item = {
+        **key,
+        "address": state.address,
+        "bounces": len(state.bounces),
+        "reason": str(state.reason) if state.reason else None,
+        "detail": state.detail,
+        "until": state.until,
+    }
+    return Put("addresses", item)
+
+
+def pauses_key(generation: str) -> dict[str, str]:
+    """The key of the item that tells what is paused."""
+    return {"name": f"pauses#{generation}"}
+
+
+def pauses_item(generation: str, fleet: Fleet) -> Put:
+    """Which tenants are paused ("" is everybody), and by whom and why."""
+    return Put("fleet", {**pauses_key(generation), "paused": dict(fleet.paused)})
+
+
+def answer_key(generation: str, command_id: str) -> dict[str, str]:
+    """The key of what was answered to a command."""
+    return {"command_id": f"{generation}#{command_id}"}
+
+
+def answer_item(generation: str, record: EventEnvelope, event: CommandAnswered) -> Put:
+    """What a person waits for who has given a command; kept for some days."""
+    item: Item = {
+        **answer_key(generation, event.command_id),
+        "accepted": event.accepted,
+        "answer": event.answer,
+        "expires_at": (record.recorded_at + ANSWERS_KEPT_US) // SECOND_US,
+    }
+    return Put("answers", item)
 
 
 def quarantine_item(

@@ -27,6 +27,8 @@ _KEYS: Final = {
     "throughput": ("shard", "minute"),
     "quarantine": ("quarantine_id",),
     "fleet": ("name",),
+    "addresses": ("address_key",),
+    "answers": ("command_id",),
 }
 
 
@@ -38,7 +40,10 @@ def address(write: Write) -> Address:
 
 @dataclass(slots=True)
 class Portion:
-    """One transaction: the folded writes of some records, and where the cursor moves to."""
+    """One transaction: the folded writes of some records, and where the cursor moves to.
+
+    Without a ``sequence`` the cursor stays where it is: such writes are done again after a crash.
+    """
 
     sequence: str = ""
     writes: dict[Address, Write] = field(default_factory=dict)
@@ -58,6 +63,8 @@ class Writes:
         folded: dict[Address, Write] = {}
         for write in writes:
             _fold(folded, write)
+        if len(folded) > ACTIONS_MAX:
+            self._delete_before(folded)
         size = sum(map(_size, folded.values()))
         if len(folded) > ACTIONS_MAX:
             message = f"record {sequence} writes {len(folded)} items; {ACTIONS_MAX} fit"
@@ -71,6 +78,21 @@ class Writes:
             _fold(self._open.writes, write)
         self._open.size_bytes += size
         self._open.sequence = sequence
+
+    def _delete_before(self, folded: dict[Address, Write]) -> None:
+        """Take the deletions of a large record into a transaction of their own, before its own.
+
+        To delete twice is to delete once. Without the rest of the record the cursor does not move
+        on, so whoever comes next does all of it.
+        """
+        if self._open.sequence:
+            self._portions.append(self._open)
+            self._open = Portion()
+        gone = [place for place, each in folded.items() if isinstance(each, Delete)]
+        some = {place: folded[place] for place in gone[:ACTIONS_MAX]}
+        for place in some:
+            del folded[place]
+        self._portions.append(Portion(writes=some))
 
     def portions(self) -> list[Portion]:
         """The transactions, in order."""

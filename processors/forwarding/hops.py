@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HOP = b"X-Mailtumble-Hop"
+TAGS = b"X-Mailtumble-Tags"
 HOPS_MAX = 5  # an alias may lead to an alias of another house, and so on; five is a maze
 RECEIVED_MAX = 100  # RFC 5321 section 6.3: a limit should be at least that
 
 _MAIL_ID_CHARACTERS_MAX = 200
+_TAG_CHARACTERS_MAX = 64
 _NOT_IN_MAIL_ID = re.compile(r"[^!-:<-~]")  # printable ASCII without the semicolon
 
 
@@ -34,6 +36,14 @@ def check_hops(hops: Iterable[bytes], received: int, alias: bytes) -> None:
         raise Unforwardable(f"hop limit: the mail was forwarded {len(passed)} times already")
     if received >= RECEIVED_MAX:
         raise Unforwardable(f"hop limit: the mail has {received} Received fields")
+
+
+def tags_field(tags: tuple[str, ...], eol: bytes) -> bytes:
+    """Return the field with the tags of this passage, a line each; nothing without any."""
+    if not tags:
+        return b""
+    safe = [_NOT_IN_MAIL_ID.sub("_", tag[:_TAG_CHARACTERS_MAX]).encode() for tag in tags]
+    return TAGS + b": " + (b"," + eol + b" ").join(safe) + eol
 
 
 def hop_field(alias: bytes, mail_id: str, eol: bytes) -> bytes:

@@ -27,6 +27,8 @@ class Forwarding:
     """From the mail's envelope; empty for the null reverse path of a bounce."""
     mail_id: str
     """For the hop header, which leads from a forwarded mail back to this passage."""
+    tags: tuple[str, ...] = ()
+    """What the moderation rules say of it, for the recipient's own rules."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ their order and byte for byte unless ``rules`` or ``mending`` says otherwise.
 from __future__ import annotations
 
 from processors.forwarding.header_block import Field, has_stray_cr, read_header
-from processors.forwarding.hops import HOP, RECEIVED_MAX, check_hops, hop_field
+from processors.forwarding.hops import HOP, RECEIVED_MAX, check_hops, hop_field, tags_field
 from processors.forwarding.mending import line_end, mend_fields
 from processors.forwarding.model import Forwarding, RewrittenMail, Unforwardable
 from processors.forwarding.notes import Notes
@@ -59,6 +59,7 @@ def rewrite(raw: bytes | memoryview, forwarding: Forwarding) -> RewrittenMail:
     header = b"".join(
         (
             hop_field(alias, forwarding.mail_id, eol),
+            tags_field(forwarding.tags, eol),
             *[new.get(key, raw) for key, raw in fields],
             *[raw for key, raw in new.items() if key not in originals],
             separator,

@@ -52,6 +52,7 @@ _REASONED: Final = (
     Rule("X-Original-Message-ID", _FIRST, "set by the first passage, and true for the next ones"),
     Rule("X-Original-Date", _FIRST, "set by the first passage, and true for the next ones"),
     Rule("X-Mailtumble-Hop", _KEEP, "the loop guard counts them"),
+    Rule("X-Mailtumble-Tags", _DROP, "says what rules said of it: this passage sets its own"),
     Rule("Received", _KEEP, "the mail's way, and the older loop guard (RFC 5321 section 6.3)"),
     Rule("Auto-Submitted", _FIRST, "tells responders not to answer (RFC 3834 section 5)"),
     Rule("DKIM-Signature", _DROP, _SIGNED),

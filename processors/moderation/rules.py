@@ -7,7 +7,6 @@ mail. Last comes :data:`MODERATED_ALIAS`, and what no rule fits passes.
 
 from __future__ import annotations
 
-import enum
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
@@ -15,37 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from schemas.values import DAY_US, Verdicts
+from schemas.values import DAY_US, ModerationAction, OnExpiry, Verdicts
 
 NULL_SENDER: Final = "<>"
 """How the empty envelope sender (RFC 5321 section 4.5.5) is written; "" is the same."""
 
 GLOB_LENGTH_MAX: Final = 200
 """For who reads rules: a glob's worst case is its length times that of the text."""
-
-
-class Action(enum.StrEnum):
-    """What a rule does with a mail that it fits."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    """It goes, and no later rule is asked."""
-    HOLD = "hold"
-    """It waits for a moderator."""
-    TAG = "tag"
-    """It gets a tag, and the next rule is asked."""
-    REJECT = "reject"
-    """It goes nowhere."""
-
-
-class OnExpiry(enum.StrEnum):
-    """What becomes of a held mail that no moderator decided upon in time."""
-
-    EXPIRE = "expire"
-    """It ends, undecided."""
-    APPROVE = "approve"
-    """It goes, as if approved."""
-    REJECT = "reject"
-    """It ends, as if rejected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +50,7 @@ class Rule:
     """
 
     name: str
-    action: Action
+    action: ModerationAction
     reason: str = ""
     tag: str = ""
     expires_after_us: int = 3 * DAY_US
@@ -112,7 +87,7 @@ class Verdict:
     ``expires_after_us`` and ``on_expiry`` matter where it is HOLD.
     """
 
-    action: Action
+    action: ModerationAction
     rule: str
     reason: str
     tags: tuple[str, ...]
@@ -122,13 +97,13 @@ class Verdict:
 
 MODERATED_ALIAS: Final = Rule(
     name="moderated alias",
-    action=Action.HOLD,
+    action=ModerationAction.HOLD,
     reason="the alias is moderated",
     moderated=True,
 )
 """The rule that always comes last: a moderated alias is held unless an earlier rule decides."""
 
-_NO_RULE: Final = Rule(name="", action=Action.PASS)
+_NO_RULE: Final = Rule(name="", action=ModerationAction.PASS)
 
 
 def judge_mail(rules: Sequence[Rule], facts: Facts) -> Verdict:
@@ -138,7 +113,7 @@ def judge_mail(rules: Sequence[Rule], facts: Facts) -> Verdict:
     for rule in (*rules, MODERATED_ALIAS):
         if not _fits(rule, facts):
             continue
-        if rule.action is not Action.TAG:
+        if rule.action is not ModerationAction.TAG:
             decisive = rule
             break
         tags.append(rule.tag)

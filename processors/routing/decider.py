@@ -8,16 +8,27 @@ from typing import Final
 from processors.routing.names import names_to_try
 from schemas.events import (
     Event,
+    MailExpired,
     MailReceived,
+    MailRejected,
     RecordQuarantined,
     RecordRedriven,
     RouteDeferred,
     RouteExpired,
     RouteNotFound,
+    RouteReopened,
     RouteResolved,
     TimerFired,
 )
-from schemas.values import MINUTE_US, SECOND_US, Target, TimerKind, UnknownPolicy
+from schemas.values import (
+    ALWAYS,
+    MINUTE_US,
+    SECOND_US,
+    Schedule,
+    Target,
+    TimerKind,
+    UnknownPolicy,
+)
 
 TARGETS_MAX: Final = 50
 """An alias with more would make records of more than a few KB; use several aliases."""
@@ -28,12 +39,15 @@ RETRY_MAX_US: Final = MINUTE_US
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The repository knows the alias."""
+    """The repository knows the alias. ``headers``: those of the mail that rules ask about."""
 
     alias: str
     version: int
     tenant: str
     targets: tuple[str, ...]
+    moderated: bool = False
+    schedule: Schedule = ALWAYS
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,8 @@ Answer = Found | NotFound | Unavailable
 class Route:
     """The state: what is being looked up, how often that failed, whether it is settled.
 
-    ``parked``: settled only because a record of the mail lies in quarantine.
+    ``parked``: settled only because a record of the mail lies in quarantine. ``expires_at``:
+    until when it is looked up, if a person had it reopened.
     """
 
     recipient: str = ""
@@ -63,6 +78,7 @@ class Route:
     deferrals: int = 0
     settled: bool = False
     parked: bool = False
+    expires_at: int = 0
 
 
 INITIAL: Final = Route()
@@ -75,8 +91,10 @@ def evolve(route: Route, event: Event) -> Route:
             return replace(route, recipient=recipient, received_at=received_at)
         case RouteDeferred(number=number):
             return replace(route, deferrals=number)
-        case RouteResolved() | RouteNotFound() | RouteExpired():
+        case RouteResolved() | RouteNotFound() | RouteExpired() | MailRejected() | MailExpired():
             return replace(route, settled=True, parked=False)
+        case RouteReopened(expires_at=at):
+            return replace(route, settled=False, parked=False, expires_at=at)
         case RecordQuarantined() if route.recipient and not route.settled:
             # A record of this mail can't be used by some reader: it is parked, and not looked up
             # any more. (Where it is MailReceived that core lacks, a redrive begins anew.)
@@ -92,6 +110,8 @@ def asks(route: Route, event: Event) -> tuple[str, ...]:
     match event:
         case MailReceived(recipient=recipient) if not route.settled:
             return names_to_try(recipient)
+        case RouteReopened() if not route.settled:
+            return names_to_try(route.recipient)
         case RecordRedriven() if route.recipient and (route.parked or not route.settled):
             # Asked both before the event is folded, to gather answers, and after it.
             return names_to_try(route.recipient)
@@ -116,14 +136,16 @@ def decide(
             return (_again(route, reason, now=now, rules=rules),)
         case Found(targets=()):
             return (RouteNotFound(tried=names),)
-        case Found(alias=alias, version=version, tenant=tenant, targets=targets):
+        case Found():
             return (
                 RouteResolved(
-                    alias=alias,
-                    alias_version=version,
-                    tenant=tenant,
-                    targets=tuple(Target(address=each) for each in targets),
+                    alias=answer.alias,
+                    alias_version=answer.version,
+                    tenant=answer.tenant,
+                    targets=tuple(Target(address=each) for each in answer.targets),
                     on_unknown=rules.on_unknown,
+                    moderated=answer.moderated,
+                    schedule=answer.schedule,
                 ),
             )
         case NotFound():
@@ -145,8 +167,9 @@ class RoutingRules:
 def _again(
     route: Route, reason: str, *, now: int, rules: RoutingRules
 ) -> RouteDeferred | RouteExpired:
-    number = route.deferrals + 1
+    number = max(route.deferrals, 0) + 1
     wait_us = min(RETRY_FIRST_US << min(number - 1, 20), RETRY_MAX_US)
-    if now + wait_us > route.received_at + rules.lifetime_us:
+    expires_at = max(route.expires_at, route.received_at + rules.lifetime_us)
+    if now + wait_us > expires_at:
         return RouteExpired(reason=reason)
     return RouteDeferred(reason=reason, number=number, retry_at=now + wait_us)

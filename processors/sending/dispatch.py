@@ -19,6 +19,7 @@ from schemas.events import (
     DeliveryDelayed,
     Event,
     MailReceived,
+    ModerationDecided,
     RouteResolved,
     SendAccepted,
     SendCancelled,
@@ -27,8 +28,10 @@ from schemas.events import (
     SendExpired,
     SendFailed,
     SendRejected,
+    SendRescheduled,
     SendScheduled,
     SendStarted,
+    SendSuppressed,
     SendUnknown,
     TimerFired,
 )
@@ -50,13 +53,15 @@ class Phase(enum.StrEnum):
 class Attempt:
     """One scheduled attempt.
 
-    ``started`` is the highest round whose SendStarted is on the log; a ``cancelled`` one is
-    queued at once, for the sender to take out of the queue by a claim as it would to send it.
+    ``started`` is the highest round whose SendStarted is on the log, and ``send_before`` that
+    round's; a ``cancelled`` one is queued at once, for the sender to take out of the queue by a
+    claim as it would to send it.
     """
 
     scheduled: SendScheduled
     round: int = 0
     started: int = -1
+    send_before: int = 0
     phase: Phase = Phase.WAITING
     cancelled: bool = False
 
@@ -67,6 +72,7 @@ class Dispatch:
 
     mail: MailReceived | None = None
     alias: str = ""
+    tags: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
 
     def attempt(self, attempt_id: str) -> Attempt | None:
@@ -87,6 +93,8 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
             return replace(dispatch, mail=event)
         case RouteResolved(alias=alias):
             return replace(dispatch, alias=alias)
+        case ModerationDecided(tags=tags):
+            return replace(dispatch, tags=tags)
         case SendScheduled():
             return replace(dispatch, attempts=(*dispatch.attempts, Attempt(scheduled=event)))
         case _:
@@ -102,8 +110,8 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
 
 def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, PLR0911 - a table
     match event:
-        case SendStarted(round=number):
-            return replace(attempt, started=max(attempt.started, number))
+        case SendStarted(round=number, send_before=send_before) if number > attempt.started:
+            return replace(attempt, started=number, send_before=send_before)
         case SendDeferred(reason=DeferReason.NOT_CALLED, round=number):
             counts = attempt.phase is Phase.WAITING and number == attempt.round
             return replace(attempt, round=attempt.round + 1) if counts else attempt
@@ -117,6 +125,9 @@ def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, P
             return replace(attempt, round=attempt.round + 1)
         case SendCancelRequested():
             return replace(attempt, cancelled=True)
+        case SendRescheduled(due_at=due_at, expires_at=expires_at):
+            scheduled = replace(attempt.scheduled, due_at=due_at, expires_at=expires_at)
+            return replace(attempt, scheduled=scheduled)
         case SendUnknown():
             waits = attempt.phase is Phase.WAITING
             return replace(attempt, phase=Phase.UNKNOWN) if waits else attempt
@@ -126,6 +137,7 @@ def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, P
             | SendFailed()
             | SendExpired()
             | SendCancelled()
+            | SendSuppressed()
             | DeliveryConfirmed()
             | DeliveryDelayed()
             | BounceReceived()
@@ -153,7 +165,7 @@ def doubt(dispatch: Dispatch) -> Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an event means for the queue, as data: attempts to queue, to take out, and lost ones.
+    """What an event means for the queue, as data: attempts to queue, to take out, lost, settled.
 
     What is taken out is named as it was when it was put in; taking out comes first.
     """
@@ -161,6 +173,7 @@ class Changes:
     queue: tuple[Attempt, ...] = ()
     withdraw: tuple[Attempt, ...] = ()
     lost: tuple[Attempt, ...] = ()
+    settled: tuple[Attempt, ...] = ()
 
 
 def changes(before: Dispatch, after: Dispatch) -> Changes:
@@ -168,6 +181,7 @@ def changes(before: Dispatch, after: Dispatch) -> Changes:
     queue: list[Attempt] = []
     withdraw: list[Attempt] = []
     lost: list[Attempt] = []
+    settled: list[Attempt] = []
     for index, new in enumerate(after.attempts):
         old = before.attempts[index] if index < len(before.attempts) else None
         if old is new:
@@ -175,11 +189,10 @@ def changes(before: Dispatch, after: Dispatch) -> Changes:
         if new.phase is Phase.WAITING:
             if old is None or new.round != old.round:
                 queue.append(new)
-            elif new.cancelled and not old.cancelled:
+            elif (new.cancelled, new.scheduled) != (old.cancelled, old.scheduled):
                 withdraw.append(old)
                 queue.append(new)
         elif old is not None and old.phase is Phase.WAITING:
             withdraw.append(old)
-            if new.phase is Phase.UNKNOWN:
-                lost.append(new)
-    return Changes(tuple(queue), tuple(withdraw), tuple(lost))
+            (lost if new.phase is Phase.UNKNOWN else settled).append(new)
+    return Changes(tuple(queue), tuple(withdraw), tuple(lost), tuple(settled))

@@ -24,6 +24,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import BadInput, InvariantBroken
+from schemas.values import Schedule
 
 DAY_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 EVERY_DAY: Final = "daily"
@@ -104,6 +105,16 @@ def next_moment(window: Window, at: int) -> int:
     return min(_next_of(span, at, zone) for span in window.spans)
 
 
+def window_problem(schedule: Schedule) -> str:
+    """What is wrong with the window of a schedule that came from outside; "" where nothing is."""
+    try:
+        if schedule.window:
+            parse_window(schedule.window)
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
 def due_at(at: int, *, received_at: int, not_before: int, delay_us: int, window: str) -> int:
     """When a mail is due that is decided upon at ``at``. Microseconds UTC.
 
@@ -114,11 +125,16 @@ def due_at(at: int, *, received_at: int, not_before: int, delay_us: int, window:
         delay_us: how long after its receipt the mail is to wait at least.
         window: as in :func:`parse_window`; empty for any time.
 
-    Raises:
-        BadInput: the window can't be read. Check it where it comes in.
+    A window that can't be read (any more: a time zone may go) is none: it was checked where it
+    came in, and a mail late or early is better than a worker that ends at it.
     """
     earliest = max(at, not_before, received_at + delay_us)
-    return next_moment(parse_window(window), earliest) if window else earliest
+    if not window:
+        return earliest
+    try:
+        return next_moment(parse_window(window), earliest)
+    except BadInput:
+        return earliest
 
 
 def _span(text: str) -> Span:

@@ -14,6 +14,7 @@ from mailtumble.local.bootstrap import Resources
 from mailtumble.local.ministack import HOST, REGION, free_port
 from mailtumble.ports.world import AliasEntry, AliasUnreadable
 from schemas.errors import RetryableError
+from schemas.values import Schedule
 from tests.fakes import InMemoryAliases
 
 Aliases = InMemoryAliases | DynamoAliases
@@ -54,11 +55,46 @@ def test_a_change_raises_the_version(aliases: Aliases, unique: str) -> None:
 
 
 def test_removing_takes_away(aliases: Aliases, unique: str) -> None:
-    """And tells whether there was something."""
+    """And tells whether there was something: the version of its absence, or 0."""
     aliases.put(unique, ["x@example.org"], "t")
-    assert aliases.remove(unique) is True
-    assert aliases.remove(unique) is False
+    assert aliases.remove(unique) == 2
+    assert aliases.remove(unique) == 0
     assert aliases.find([unique]) == {}
+    assert unique not in [entry.alias for entry in aliases.list()]
+    assert aliases.remove(f"{unique}-never") == 0
+    assert aliases.find([f"{unique}-never"]) == {}
+
+
+def test_versions_go_on_growing_over_a_removal(aliases: Aliases, unique: str) -> None:
+    """So that no version ever stands for two things, whatever comes and goes."""
+    versions = [aliases.put(unique, ["x@example.org"], "t"), aliases.remove(unique)]
+    versions += [aliases.put(unique, ["y@example.org"], "u"), aliases.remove(unique)]
+    versions.append(aliases.put(unique, ["z@example.org"], "v"))
+    assert versions == [1, 2, 3, 4, 5]
+    assert aliases.find([unique]) == {unique: AliasEntry(unique, 5, "v", ("z@example.org",))}
+
+
+SCHEDULE = Schedule(
+    not_before=1_760_000_000_000_001, delay_us=90_000_000, window="Mon-Fri 08:00-18:00 UTC"
+)
+
+
+def test_moderation_and_schedule_are_kept(aliases: Aliases, unique: str) -> None:
+    """As they were put, to the microsecond; a later put replaces them."""
+    aliases.put(unique, ["x@example.org"], "t", moderated=True, schedule=SCHEDULE)
+    entry = AliasEntry(unique, 1, "t", ("x@example.org",), moderated=True, schedule=SCHEDULE)
+    assert aliases.find([unique]) == {unique: entry}
+    assert entry in aliases.list()
+    aliases.put(unique, ["x@example.org"], "t")
+    assert aliases.find([unique]) == {unique: AliasEntry(unique, 2, "t", ("x@example.org",))}
+
+
+def test_a_removed_alias_leaves_nothing_to_its_successor(aliases: Aliases, unique: str) -> None:
+    """Neither moderation nor hours come back with the name."""
+    aliases.put(unique, ["x@example.org"], "t", moderated=True, schedule=SCHEDULE)
+    aliases.remove(unique)
+    aliases.put(unique, ["x@example.org"], "t")
+    assert aliases.find([unique]) == {unique: AliasEntry(unique, 3, "t", ("x@example.org",))}
 
 
 def test_listing_is_by_name(aliases: Aliases, unique: str) -> None:
@@ -67,6 +103,9 @@ def test_listing_is_by_name(aliases: Aliases, unique: str) -> None:
         aliases.put(name, ["x@example.org"], "t")
     listed = [entry.alias for entry in aliases.list() if entry.alias.startswith(f"{unique}-")]
     assert listed == [f"{unique}-a", f"{unique}-b"]
+
+
+WELL = {"targets": {"L": []}, "version": {"N": "1"}, "tenant": {"S": "t"}}
 
 
 @pytest.mark.servers
@@ -80,8 +119,16 @@ def test_listing_is_by_name(aliases: Aliases, unique: str) -> None:
         ({"targets": {"L": [{"N": "1"}]}, "version": {"N": "1"}, "tenant": {"S": "t"}}, "targets"),
         ({"targets": {"L": []}, "version": {"S": "1"}, "tenant": {"S": "t"}}, "version"),
         ({"targets": {"L": []}, "version": {"N": "1"}}, "tenant"),
+        ({**WELL, "moderated": {"S": "yes"}}, "moderated is neither"),
+        ({**WELL, "delay_us": {"S": "90"}}, "delay_us is not a whole number"),
+        ({**WELL, "not_before": {"N": "-1"}}, "not_before is not a whole number"),
+        ({**WELL, "window": {"N": "8"}}, "window is not a text"),
+        ({**WELL, "window": {"S": "Mon-Fri 08:00 Mars/Olympus"}}, "no time zone"),
     ],
-    ids=["targets no list", "a target no text", "version no number", "no tenant"],
+    ids=[
+        *("targets no list", "a target no text", "version no number", "no tenant"),
+        *("moderated no truth", "delay no number", "before time", "window no text", "no zone"),
+    ],
 )
 def test_a_broken_item_is_unavailable_not_missing(
     clients: Clients,
@@ -105,6 +152,20 @@ def test_a_broken_item_is_unavailable_not_missing(
     assert isinstance(caught.value, RetryableError)
     assert list(caught.value.problems) == [f"{unique}-bad"]
     assert list(caught.value.readable) == [f"{unique}-good"]
+
+
+@pytest.mark.servers
+def test_a_table_of_somebody_elses_may_know_nothing_of_moderation_and_schedules(
+    clients: Clients, resources: Resources, unique: str
+) -> None:
+    """Then there is none of them; and it can be removed and put like any other."""
+    table = resources.tables["aliases"]
+    repository = DynamoAliases(clients.dynamodb, table, timeout_s=60)
+    clients.dynamodb.put_item(TableName=table, Item={"alias": {"S": unique}, **WELL})  # type: ignore[dict-item]
+    assert repository.find([unique]) == {unique: AliasEntry(unique, 1, "t", ())}
+    assert repository.remove(unique) == 2
+    assert repository.find([unique]) == {}
+    repository.close()
 
 
 @pytest.mark.servers

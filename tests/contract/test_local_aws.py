@@ -123,6 +123,15 @@ def test_everything_the_definition_names_is_there(clients: Clients, resources: R
     clients.s3.head_bucket(Bucket=resources.buckets["mail"])
 
 
+def test_a_queue_tells_where_its_topics_are(clients: Clients, resources: Resources) -> None:
+    """Intake takes the topics' partition, region and account from its queue's ARN."""
+    queue = SqsQueue(clients.sqs, resources.queue_urls["intake"])
+    for name, topic in resources.topic_arns.items():
+        place, _, physical = queue.arn().rpartition(":")
+        assert physical == "contract-intake"
+        assert topic == f"{place.replace(':sqs:', ':sns:')}:contract-{name}"
+
+
 def test_what_a_topic_is_told_arrives_in_the_queue(clients: Clients, resources: Resources) -> None:
     """Once from either topic, in SNS's wrapping; the queue sends aside what is never deleted."""
     queue = SqsQueue(clients.sqs, resources.queue_urls["intake"])

@@ -35,17 +35,22 @@ class Stack:
     process: subprocess.Popen[str]
     _clients: list[Any] = field(default_factory=list)
 
-    def run(self, *arguments: str) -> str:
-        """A command in the stack's folder; what it prints."""
-        done = subprocess.run(
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command in the stack's folder, to its end."""
+        return subprocess.run(
             [sys.executable, "-m", "mailtumble.cli", *arguments],
             cwd=self.folder,
             env=_environment({}),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+
+    def run(self, *arguments: str) -> str:
+        """A command that succeeds; what it prints."""
+        done = self.call(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -134,6 +139,24 @@ class Stack:
             time.sleep(1)
         mails: list[dict[str, Any]] = self.json("mail", "list")
         return mails
+
+    def await_status(self, mail: str, *statuses: str, within_s: float = 60) -> dict[str, Any]:
+        """Wait until a mail stands so; its item."""
+        deadline = time.monotonic() + within_s
+        while True:
+            item = dict(self.items.get("mails", {"mail_key": f"g1#{mail}"}) or {})
+            if item.get("status") in statuses:
+                return item
+            assert time.monotonic() < deadline, item
+            time.sleep(0.3)
+
+    def inject(self, file: Path, recipient: str) -> str:
+        """Take a mail in past SMTP; its id."""
+        told = self.json(
+            "local", "inject", str(file), "--from", "jane@example.com", "--to", recipient
+        )
+        mail: str = told[0]["mails"][0]["mail_id"]
+        return mail
 
     def close(self) -> None:
         """Let the connections and the pipe go."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from mailtumble.worker.assembly import Plan, SenderParts, core_lane, intake, startable
+from mailtumble.worker.core import CoreRules
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.records import outgoing
 from mailtumble.worker.shard import Stopping
@@ -18,7 +19,6 @@ from tests.simulation.scheduler import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from mailtumble.ports.stream import Shard
     from mailtumble.sender.shard import SenderShard
@@ -60,7 +60,7 @@ class SimulatedWorker:
         self.plan = Plan(
             owner=self.process.name,
             bucket=world.bucket,
-            rules=world.rules,
+            rules=CoreRules(mail=world.rules),
             unknown_wait_us=UNKNOWN_WAIT_US,
         )
         self.parts = SenderParts(self.ports, self.plan, lambda: self.stopping)
@@ -112,7 +112,7 @@ class SimulatedWorker:
 
     def _poll_quota(self) -> None:
         now = self.world.clock.now()
-        facts = self.parts.quota.poll()
+        facts = self.parts.poll()
         if facts:
             self.ports.stream.append([outgoing(fact, now) for fact in facts])
 
@@ -201,17 +201,18 @@ def _unless_not_now(step: Callable[[], object]) -> None:
         pass
 
 
-def _poison(processor: ShardProcessor[Any]) -> None:
+def _poison(processor: ShardProcessor) -> None:
     """Let the application die at the records that are poison for it."""
     application = processor.application
-    evolve, word = application.evolve, poison_for(application.name)
+    aggregate = application.aggregate("mail:any")
+    evolve, word = aggregate.evolve, poison_for(application.name)
 
     def poisoned(state: object, event: Event) -> object:
         if isinstance(event, MailReceived) and event.subject_line == word:
             raise Poisoned
         return evolve(state, event)
 
-    application.evolve = poisoned  # type: ignore[method-assign]
+    aggregate.evolve = poisoned  # type: ignore[method-assign]
 
 
 class Supervisor:

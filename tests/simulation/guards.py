@@ -17,7 +17,7 @@ from tests.fakes.queues import InMemoryQueue
 from tests.fakes.stream import InMemoryStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailtumble.ports.store import Action, Delete, Item, Key, Page, Update
     from mailtumble.ports.stream import OutgoingRecord, Shard
@@ -198,6 +198,14 @@ class GuardedObjects(Guarded[InMemoryObjects]):
         """Write."""
         self._call("put", lambda: self._fake.put(bucket, key, data))
 
+    def head(self, bucket: str, key: str, size_bytes: int) -> bytes:
+        """Read the beginning."""
+        return self._call("head", lambda: self._fake.head(bucket, key, size_bytes))
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        """List."""
+        return self._fake.keys(bucket, prefix)
+
     def size(self, bucket: str, key: str) -> int:
         """Ask for the length."""
         return self._call("size", lambda: self._fake.size(bucket, key))
@@ -249,6 +257,10 @@ class GuardedAliases(Guarded["InMemoryAliases"]):
     def find(self, names: Sequence[str]) -> Mapping[str, AliasEntry]:
         """Look names up."""
         return self._call("find", lambda: self._fake.find(names))
+
+    def list(self) -> Sequence[AliasEntry]:
+        """Everything; the workers never ask for it."""
+        return self._fake.list()
 
 
 def guarded_ports(world: World, process: Process) -> Ports:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
-from schemas.values import Status, UnknownPolicy
+from schemas.values import Command, Status, UnknownPolicy
 from tests.simulation import plans
 from tests.simulation.evidence import Evidence, attempt_of, gather, subject_line
 from tests.simulation.fleet import poison_for
+from tests.simulation.orders import ENDINGS, HELD
 from tests.simulation.replay import differences
 from tests.simulation.world import GENERATION
 
@@ -38,6 +39,7 @@ def verdict(world: World) -> list[str]:
     complaints.extend(_doubled(world, evidence))
     complaints.extend(_sum(world, views))
     complaints.extend(_unquarantined(world))
+    complaints.extend(_unanswered(world, views, evidence))
     complaints.extend(differences(world))
     return complaints
 
@@ -71,6 +73,9 @@ def _lost(world: World, evidence: Evidence, mail: SentIn, view: Item | None) -> 
         return [f"loss: harmed {name} was sent to {sorted(took)}, which is no route's part"]
     targets: Any = view["targets"]
     shown = {str(target["address"]): Status(target["status"]) for target in targets}
+    if _was_stopped(world, name, shown, view):
+        # By a moderator, an operator or a rule's policy: what did not go is excused.
+        return [] if took <= set(shown) else [f"loss: stopped {name} reached {sorted(took)}"]
     excused = {address for address in shown if _excused(world, evidence, name, shown, address)}
     settled = took | never | excused
     complaints = []
@@ -102,8 +107,51 @@ def _excused(
         return False
     if world.short_lived and shown[address] in {Status.EXPIRED, Status.PARKED}:
         return True
+    if shown[address] is Status.REJECTED and _is_suppressed(world, evidence, address):
+        return True
     parks = world.rules.on_unknown is UnknownPolicy.PARK
     return parks and shown[address] is Status.PARKED and (mail, address) in evidence.doubted()
+
+
+def _was_stopped(world: World, mail: str, shown: dict[str, Status], view: Item) -> bool:
+    """Whether somebody or some rule may have kept it from being sent."""
+    ordered = world.ordered.get(mail, set())
+    held = bool(world.rules.moderation) and str(view["recipient"]) == HELD
+    ended = {Status.REJECTED, Status.EXPIRED, Status.PARKED}
+    stopped = not shown or any(status in ended for status in shown.values())
+    return stopped and (held or bool(ordered & {*ENDINGS, Command.REJECT, Command.RETRY}))
+
+
+def _is_suppressed(world: World, evidence: Evidence, address: str) -> bool:
+    """By hand, or because an earlier mail to it came back or was called spam."""
+    bad = plans.BOUNCES in address or plans.COMPLAINS in address
+    earlier = any(each == address for _, each in evidence.accepted)
+    return address in world.suppressed or (bad and earlier)
+
+
+def _unanswered(world: World, views: dict[str, Item], evidence: Evidence) -> list[str]:
+    """Every command has one answer; of approve and reject one wins, and what it says holds."""
+    answers = {
+        str(item["command_id"]).partition("#")[2]: bool(item["accepted"])
+        for item in world.store.scan("answers")
+        if str(item["command_id"]).startswith(f"{GENERATION}#")
+    }
+    complaints = [f"answers: {name} has none" for name in world.commands if name not in answers]
+    won: dict[str, list[Command]] = {}
+    for name, given in world.commands.items():
+        if answers.get(name) and given.command in (Command.APPROVE, Command.REJECT):
+            won.setdefault(given.subject, []).append(given.command)
+    for subject, commands in won.items():
+        if len(commands) > 1:
+            complaints.append(f"moderation: {subject} was decided twice: {commands}")
+        mail = subject.removeprefix("mail:")
+        sent = any(owner == mail for owner, _ in evidence.accepted)
+        again = Command.RETRY in world.ordered.get(mail, set())
+        if commands == [Command.REJECT] and sent and not again:
+            complaints.append(f"moderation: {subject} was rejected, and sent")
+        if commands == [Command.REJECT] and views[mail]["status"] != Status.REJECTED and not again:
+            complaints.append(f"moderation: rejected {subject} is {views[mail]['status']}")
+    return complaints
 
 
 def _expired_unrouted(world: World, view: Item, settled: set[str]) -> bool:
@@ -124,6 +172,8 @@ def _doubled(world: World, evidence: Evidence) -> list[str]:
         if mail not in known:
             complaints.append(f"duplicate: {mail} was never taken in, and sent to {address}")
         # In the order of the attempts: a call that hung may reach the provider after the next one.
+        if Command.RETRY in world.ordered.get(mail, set()):
+            continue  # a person wanted it so
         attempts = sorted({attempt_of(taken) for taken in times}, key=evidence.number)
         for earlier, later in pairwise(attempts):
             if world.rules.on_unknown is UnknownPolicy.PARK:

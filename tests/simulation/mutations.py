@@ -34,7 +34,7 @@ def without_pending() -> AbstractContextManager[object]:
     decide = ShardProcessor._decide
 
     def forgetful(
-        self: ShardProcessor[Any],
+        self: ShardProcessor,
         memory: SubjectMemory[Any],
         *arguments: Any,  # noqa: ANN401 - passed on
     ) -> None:

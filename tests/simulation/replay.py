@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailtumble.worker import core
-from mailtumble.worker.core import Core
+from mailtumble.worker.core import Core, CoreRules
+from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.shard import ShardProcessor, Surroundings
+from processors.moderation.rules import header_names
 from tests.fakes.aliases import InMemoryAliases
 from tests.fakes.clock import VirtualClock
 from tests.fakes.items import InMemoryItems
@@ -28,10 +30,12 @@ VIEWS: Final = {
     "mails": "mail_key",
     "throughput": "shard",
     "quarantine": "quarantine_id",
+    "addresses": "address_key",
+    "answers": "command_id",
 }
 """The projections' tables, and the key attribute that begins with the generation."""
 
-OF_GENERATION: Final = ("received_day",)
+OF_GENERATION: Final = ("received_day", "held")
 """Other attributes that begin with the generation."""
 
 
@@ -74,7 +78,9 @@ def _replay(world: World) -> InMemoryItems:
     )
     word = poison_for(core.NAME)
     for shard in world.stream.shards():
-        application = Core(InMemoryAliases(), world.rules, REPLAYED)
+        rules = CoreRules(mail=world.rules)
+        headers = HeaderReader(world.objects, header_names(world.rules.moderation))
+        application = Core(InMemoryAliases(), headers, rules, REPLAYED)
         processor = ShardProcessor(application, shard, around)
         processor.take_over()
         for record in world.stream.records(shard.id):

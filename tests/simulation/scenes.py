@@ -6,17 +6,27 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from schemas.events import (
+    AddressSuppressed,
     BounceReceived,
+    CommandAnswered,
     ComplaintReceived,
     DeliveryConfirmed,
+    Event,
+    MailApproved,
+    MailHeld,
+    MailRejected,
     RouteDeferred,
     RouteNotFound,
     RouteResolved,
     SendAccepted,
     SendDeferred,
     SendFailed,
+    SendingPaused,
+    SendRescheduled,
     SendStarted,
+    SendSuppressed,
     SendUnknown,
+    TargetReopened,
     TimerFired,
 )
 from schemas.values import Observer, TimerKind
@@ -45,9 +55,29 @@ SCENES: Final = (
     "mail parked",
     "mail expired",
     "mail completed",
+    "mail held",
+    "approved",
+    "rejected by a moderator",
+    "decided by the clock",
+    "command refused",
+    "address suppressed",
+    "send suppressed",
+    "paused",
+    "send rescheduled",
+    "target reopened",
 )
 
 _ROUTES = (RouteResolved, RouteNotFound, RouteDeferred)
+
+
+_PLAIN: Final[dict[type[Event], str]] = {
+    MailHeld: "mail held",
+    AddressSuppressed: "address suppressed",
+    SendSuppressed: "send suppressed",
+    SendingPaused: "paused",
+    SendRescheduled: "send rescheduled",
+    TargetReopened: "target reopened",
+}
 
 
 def scenes(world: World) -> Counter[str]:
@@ -65,7 +95,21 @@ def scenes(world: World) -> Counter[str]:
     found["two answers to one look-up"] += _contradictions(evidence)
     found["sent twice in doubt"] += sum(len(each) - 1 for each in evidence.accepted.values())
     _tell(evidence, found)
+    found.update(filter(None, map(_order, evidence.events())))
     return found
+
+
+def _order(event: Event) -> str:
+    """What of moderators, operators and addresses an event is an instance of."""
+    match event:
+        case MailApproved(by=by):
+            return "decided by the clock" if by.startswith("the rule") else "approved"
+        case MailRejected(by=by) if not by.startswith("the rule"):
+            return "rejected by a moderator"
+        case CommandAnswered(accepted=False):
+            return "command refused"
+        case _:
+            return _PLAIN.get(type(event), "")
 
 
 def _contradictions(evidence: Evidence) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mailtumble.sender import application as sender
@@ -10,12 +11,12 @@ from mailtumble.worker import core
 from mailtumble.worker.assembly import Plan
 from mailtumble.worker.cursor import TRIES_MAX
 from processors.mail import Rules
-from schemas.values import ENDED, SECOND_US, UnknownPolicy
+from schemas.values import ENDED, SECOND_US, Command, UnknownPolicy
 from tests.fakes.items import InMemoryItems
 from tests.fakes.objects import InMemoryObjects
 from tests.fakes.queues import InMemoryQueue
 from tests.fakes.stream import InMemoryStream
-from tests.simulation import plans
+from tests.simulation import orders, plans
 from tests.simulation.faults import SITES, Faults
 from tests.simulation.fleet import Supervisor
 from tests.simulation.scheduler import Scheduler
@@ -53,11 +54,15 @@ class World:
         self.aliases = ChangingAliases(self.clock)
         self.provider = TellingProvider(self.clock, self.draw, self.queue_later)
         self.rules = Rules()
+        self.ordered: dict[str, set[Command]] = {}
+        self.commands: dict[str, orders.Given] = {}
+        self.suppressed: set[str] = set()
         self.short_lived = self.draw.random() < 0.08
         if self.short_lived:
             self.rules = Rules(lifetime_us=25 * SECOND_US)
         elif self.draw.random() < 0.1:
             self.rules = Rules(on_unknown=UnknownPolicy.PARK)
+        self.rules = replace(self.rules, moderation=orders.moderation(self.draw))
         self.errors: list[str] = []
         self.tallies: list[Tally] = []
         self.sent_in: list[SentIn] = []
@@ -75,6 +80,7 @@ class World:
         )
         plans.plan_mails(self)
         plans.plan_trouble(self)
+        orders.plan_orders(self)
         self.supervisor = Supervisor(self)
 
     def run(self) -> None:

@@ -5,27 +5,21 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
-import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-from schemas import events, values
+from schemas import values
 from schemas.events import EVENT_TYPES, Versions
 from schemas.structure import personal_fields
 from tools.reference.docstrings import meanings, text
 from tools.reference.markdown import GENERATED, code, table
 
 
-def _sections() -> dict[str, str]:
-    """Each event's name -> the heading under which the module lists it."""
-    found: dict[str, str] = {}
-    heading = ""
-    for line in inspect.getsource(events).splitlines():
-        if mark := re.match(r"# ── (.+?) ──", line):
-            heading = mark[1]
-        elif defined := re.match(r"class (\w+)", line):
-            found[defined[1]] = heading
-    return found
+def _heading(kind: type) -> str:
+    """What the module says that lists the event."""
+    told = inspect.getdoc(sys.modules[kind.__module__]) or ""
+    return told.splitlines()[0].rstrip(".")
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
@@ -57,16 +51,15 @@ def page() -> str:
         "",
         GENERATED,
         "",
-        "Everything that can happen, as it stands on the log (`schemas/events.py`). Times end in",
+        "Everything that can happen, as it stands on the log (`schemas/events/`). Times end in",
         "`_at` and are microseconds since 1970 in UTC. Personal fields can be sealed under a key",
         "per mail.",
     ]
-    sections = _sections()
     heading = ""
     for kind in EVENT_TYPES:
-        if sections[kind.__name__] != heading:
-            heading = sections[kind.__name__]
-            lines += ["", f"## {heading.capitalize()}"]
+        if _heading(kind) != heading:
+            heading = _heading(kind)
+            lines += ["", f"## {heading}"]
         title = f"### {kind.__name__} (version {Versions.current[kind]})"
         lines += ["", title, "", text(kind), "", *_fields(kind)]
     lines += ["", "## Values"]

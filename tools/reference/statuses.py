@@ -46,8 +46,9 @@ def _least(hint: Any) -> Any:  # noqa: ANN401 - a value of that type
     return example(hint) if dataclasses.is_dataclass(hint) else hint()
 
 
-RECEIVED: Final = (example(events.MailReceived),)
+RECEIVED: Final = (example(events.MailReceived, recipient="info@house.example"),)
 ROUTED: Final = (*RECEIVED, example(events.RouteResolved))
+HELD: Final = (*ROUTED, example(events.MailHeld))
 QUEUED: Final = (*ROUTED, example(events.SendScheduled, number=1, attempt_id=CURRENT))
 DOUBTED: Final = (*QUEUED, example(events.SendUnknown, attempt_id=CURRENT))
 
@@ -63,12 +64,19 @@ BEFORE_TARGETS: Final[tuple[History, ...]] = (
     RECEIVED,
     (*RECEIVED, example(events.RouteDeferred)),
     (example(events.RecordQuarantined), *RECEIVED),
+    (*RECEIVED, example(events.RecordQuarantined)),
+    (*RECEIVED, example(events.RouteNotFound)),
+    (*RECEIVED, example(events.RouteExpired)),
+    (*RECEIVED, example(events.MailRejected)),
 )
 """What has happened to a mail that has no targets: a history for every status it may have."""
 
 WITH_TARGET: Final[tuple[History, ...]] = (
     ROUTED,
+    HELD,
     QUEUED,
+    (*QUEUED, _of_attempt(events.SendCancelRequested, ends_as=Status.EXPIRED)),
+    (*QUEUED, _of_attempt(events.SendCancelRequested, ends_as=Status.REJECTED)),
     (*QUEUED, _of_attempt(events.SendStarted)),
     (*QUEUED, _of_attempt(events.SendDeferred, reason=DeferReason.TRANSIENT)),
     DOUBTED,
@@ -107,36 +115,63 @@ def _told() -> Iterator[tuple[str, Event]]:
                 yield f"`SendDeferred` ({name})", example(kind, reason=reason, **attempt)
         elif kind is events.SendScheduled:
             yield "`SendScheduled`", example(kind, attempt_id=NEXT, number=2)
+        elif kind is events.SendCancelRequested:
+            yield "`SendCancelRequested`", example(kind, ends_as=Status.EXPIRED, **attempt)
         else:
             yield f"`{kind.__name__}`", example(kind, **attempt)
 
 
 ROUTING: Final = (
-    events.MailReceived,
     events.RouteResolved,
     events.RouteNotFound,
     events.RouteDeferred,
     events.RouteExpired,
 )
+ABOUT_RECORDS: Final = (events.RecordQuarantined, events.RecordRedriven)
+BY_MODERATORS: Final[Mapping[Status, tuple[type[Event], ...]]] = {
+    Status.RECEIVED: (events.MailHeld, events.MailRejected),
+    Status.HELD: (events.MailApproved, events.MailRejected, events.MailExpired),
+}
+"""What may be said of a mail with targets: by the rules at first, by a person or the clock then."""
 
 
 def _can_follow(history: History, event: Event) -> bool:
-    """Whether the deciders and the sender ever let this event follow on that history.
-
-    Routes are settled once; attempts are scheduled for targets that have not ended; all else is
-    told of an attempt that was scheduled. Of an older attempt only what is told of itself counts.
-    """
-    status = mail.fold(mail.INITIAL, history).status
+    """Whether the deciders and the sender ever let this event follow on that history."""
     if history in BEFORE_TARGETS:
-        first = events.MailReceived | events.RecordQuarantined
-        return isinstance(event, first if not history else (*ROUTING,))
-    if isinstance(event, (*ROUTING, events.RecordQuarantined)):
+        return _can_follow_without_targets(history, event)
+    if isinstance(event, (events.MailReceived, events.RouteReopened, *ROUTING, *ABOUT_RECORDS)):
         return False
-    if isinstance(event, events.SendScheduled):
-        return history in WITH_TARGET and status not in ENDED
     if history in OLDER:
+        # Of an older attempt only what is told of itself counts.
         return getattr(event, "attempt_id", "") == CURRENT
-    return history != ROUTED
+    status = mail.fold(mail.INITIAL, history).status
+    match event:
+        case (
+            events.MailHeld() | events.MailApproved() | events.MailRejected() | events.MailExpired()
+        ):
+            return isinstance(event, BY_MODERATORS.get(status, ()))
+        case events.SendScheduled():
+            return status not in ENDED and status is not Status.HELD
+        case events.TargetReopened():
+            return status in ENDED and status is not Status.COMPLETED
+        case events.SendParked():
+            return status is not Status.RECEIVED
+        case _:
+            # All else is told of an attempt that was scheduled.
+            return history not in (ROUTED, HELD)
+
+
+def _can_follow_without_targets(history: History, event: Event) -> bool:
+    """Routes are settled once, unless a record is driven again or a person wants it anew."""
+    if not history:
+        return isinstance(event, events.MailReceived | events.RecordQuarantined)
+    route = mail.fold(mail.INITIAL, history).route
+    if not route.settled:
+        ends = (events.RecordQuarantined, events.MailRejected, events.MailExpired)
+        return isinstance(event, (*ROUTING, *ends))
+    if isinstance(event, events.RecordRedriven):
+        return route.parked
+    return isinstance(event, events.RouteReopened)
 
 
 Rows = dict[str, dict[Status, list[str]]]
@@ -216,7 +251,11 @@ least finished target, in the order of the first table, so with one target both 
 ## What is told of a target's current attempt
 
 From a status that is not listed, an event changes nothing. A record of the mail that is
-quarantined makes core decide `SendParked` for every target that has not ended.
+quarantined makes core decide `SendParked` for every target that has not ended. What moderators
+say holds for every target that was not scheduled yet.
+
+How a target ends whose attempt is called off is told before, by `SendCancelRequested`
+(`ends_as`); `SendCancelled` says that the attempt was out of the queue in time.
 
 {current}
 
@@ -233,6 +272,10 @@ first comes out:
 
 `MailCompleted` tells that every target has ended. What is told later (a bounce after the delivery,
 an acceptance after all) moves the target to another column, and no second `MailCompleted` follows.
+
+`TargetReopened` and `RouteReopened` take an end back: the target is open again, and the next end
+is told by another `MailCompleted`. What is told late of an attempt that had come back before its
+target was reopened changes nothing any more.
 """
 
 

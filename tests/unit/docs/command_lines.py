@@ -28,7 +28,8 @@ class CommandLine:
 
     def __str__(self) -> str:
         """As it may be typed."""
-        return shlex.join([self.program, *self.arguments])
+        variables = [f"{name}={shlex.quote(text)}" for name, text in self.variables.items()]
+        return " ".join([*variables, shlex.join([self.program, *self.arguments])])
 
 
 def in_markdown(text: str) -> Iterator[CommandLine]:

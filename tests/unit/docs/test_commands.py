@@ -18,7 +18,7 @@ from tools.reference import commands
 ROOT = Path(__file__).parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = frozenset(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
-FILE_TO_GIVE = re.compile(r"FILE\w*|[\w-]+\.(eml|json|toml)")
+FILE_TO_GIVE = re.compile(r"FILE\w*|[\w-]+\.(csv|eml|json|toml)")
 """A word that stands for a file of the reader's own."""
 
 Typed = Callable[[CommandLine], None]
@@ -82,7 +82,13 @@ def _make(line: CommandLine) -> None:
             raise BadInput(f"the Makefile reads no variable {name}")
 
 
-@pytest.mark.parametrize(("place", "line"), list(_documented()), ids=str)
+DOCUMENTED = {(place, str(line)): line for place, line in _documented()}
+"""Each line once a page."""
+
+
+@pytest.mark.parametrize(
+    ("place", "line"), [(place, line) for (place, _), line in DOCUMENTED.items()], ids=str
+)
 def test_what_is_documented_can_be_typed(typed: Typed, place: str, line: CommandLine) -> None:
     """The command exists, with these options and arguments; the target is in the Makefile."""
     try:

@@ -17,17 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtumble.local.stack import LOCAL_SETTINGS
+from mailtumble.moderation_rules import KEYS, read_rules
 from mailtumble.settings import Settings, load_settings
 from processors import mail
+from processors.moderation.rules import Facts, judge_mail
 from schemas.events import EVENT_TYPES, Event
 from schemas.structure import personal_fields
-from schemas.values import ENDED, Status
+from schemas.values import DAY_US, ENDED, ModerationAction, OnExpiry, Status, Verdicts
 from tests.event_strategies import events
 from tools.reference import commands, pages, statuses
 
-EVENTS, COMMANDS, SETTINGS, STATUSES = (
+EVENTS, COMMANDS, SETTINGS, STATUSES, RULES = (
     (pages.FOLDER / name).read_text(encoding="utf-8")
-    for name in ("events.md", "commands.md", "settings.md", "statuses.md")
+    for name in ("events.md", "commands.md", "settings.md", "statuses.md", "moderation-rules.md")
 )
 
 
@@ -51,7 +53,12 @@ def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
     """One that was changed by hand, and those that are missing."""
     (tmp_path / "events.md").write_text(EVENTS.replace("microseconds", "seconds"), encoding="utf-8")
     (tmp_path / "commands.md").write_text(COMMANDS, encoding="utf-8")
-    assert list(pages.stale(tmp_path)) == ["events.md", "settings.md", "statuses.md"]
+    assert list(pages.stale(tmp_path)) == [
+        "events.md",
+        "moderation-rules.md",
+        "settings.md",
+        "statuses.md",
+    ]
 
 
 def test_the_check_is_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +116,16 @@ def test_every_event_stands_in_a_table_or_among_the_silent_ones() -> None:
         ("`SendDeferred` (not called)", "sending", "scheduled", "open"),
         ("`SendUnknown`", "sending", "unknown", "open"),
         ("`RouteNotFound`", "deferred", "unroutable", "ended: unroutable"),
+        ("`MailHeld`", "received", "held", "open"),
+        ("`MailApproved`", "held", "received", "open"),
+        ("`MailRejected`", "held", "rejected", "ended: rejected"),
+        ("`MailExpired`", "held", "expired", "ended: expired"),
+        ("`TargetReopened`", "bounced", "received", "open"),
+        ("`RouteReopened`", "unroutable", "received", "open"),
+        ("`RecordRedriven`", "parked", "received", "open"),
+        ("`SendSuppressed`", "scheduled", "rejected", "ended: rejected"),
+        ("`SendCancelled`", "scheduled", "expired", "ended: expired"),
+        ("`SendCancelled`", "scheduled", "rejected", "ended: rejected"),
     ],
 )
 def test_some_rows_that_everybody_relies_on(
@@ -119,13 +136,55 @@ def test_some_rows_that_everybody_relies_on(
     assert [event, status, status, column] in [[row[0], *row[2:]] for row in found]
 
 
-def test_the_histories_behind_the_table_reach_every_status_but_held() -> None:
-    """Every status that a target can have today is a starting point; nothing leads to held."""
-    histories = (*statuses.BEFORE_TARGETS, *statuses.WITH_TARGET)
-    begun = {mail.fold(mail.INITIAL, history).status for history in histories}
-    assert statuses.unreached() == [Status.HELD]
-    assert "No event leads to `held` yet." in STATUSES
-    assert set(Status) - begun == {Status.HELD, Status.UNROUTABLE}
+def test_the_histories_behind_the_table_reach_every_status() -> None:
+    """Every status is a starting point, with a target or without; an event leads to each."""
+    begun, targets = (
+        {mail.fold(mail.INITIAL, history).status for history in histories}
+        for histories in (statuses.BEFORE_TARGETS, statuses.WITH_TARGET)
+    )
+    assert targets == set(Status) - {Status.UNROUTABLE}
+    assert begun == {
+        Status.RECEIVED,
+        Status.DEFERRED,
+        Status.PARKED,
+        Status.UNROUTABLE,
+        Status.EXPIRED,
+        Status.REJECTED,
+    }
+    assert statuses.unreached() == []
+    assert "Events lead to each of them." in STATUSES
+
+
+def test_a_history_has_targets_or_none() -> None:
+    """The tables are told apart by that."""
+    for history in statuses.BEFORE_TARGETS:
+        assert not mail.fold(mail.INITIAL, history).sending.targets
+    for history in (*statuses.WITH_TARGET, *statuses.OLDER):
+        assert len(mail.fold(mail.INITIAL, history).sending.targets) == 1
+
+
+def test_only_events_about_something_else_are_silent() -> None:
+    """Each says what somebody wants, why, or that all is over; none says where a mail stands."""
+    assert {name.strip("`") for name in statuses.silent()} == {
+        "ModerationDecided",
+        "SendCancelRequested",
+        "SendTimeSet",
+        "SendRescheduled",
+        "MailCompleted",
+        "AddressBounced",
+        "AddressComplained",
+        "AddressDelivered",
+        "AddressSuppressed",
+        "AddressReleased",
+        "TimerFired",
+        "QuotaObserved",
+        "CommandGiven",
+        "CommandAnswered",
+        "SendingPaused",
+        "SendingResumed",
+        "AliasChanged",
+        "AliasRemoved",
+    }
 
 
 @given(st.lists(events(), max_size=12))
@@ -181,3 +240,67 @@ def test_every_command_is_listed(context: click.Context) -> None:
         if isinstance(option, click.Option):
             names = ", ".join(sorted(option.opts, key=len))
             assert any(each.startswith(f"`{names}") for each in listed), names
+
+
+class TestModerationRules:
+    """The page of the file of moderation rules."""
+
+    @pytest.mark.parametrize("key", KEYS)
+    def test_every_key_is_listed(self, key: str) -> None:
+        """With what it takes, the action it goes with, and what it means."""
+        (row,) = [row for row in _rows(RULES, 5) if row[0] == f"`{key}`"]
+        _, allowed, _, action, meaning = map(html.unescape, row)
+        assert allowed == KEYS[key].allowed
+        assert action == (f'`action = "{KEYS[key].only}"`' if KEYS[key].only else "")
+        assert meaning
+        assert ":class:" not in meaning
+
+    def test_every_value_has_a_meaning(self) -> None:
+        """Of the actions, and of what comes in the end."""
+        rows = [row[0].strip('`"') for row in _rows(RULES, 2) if row[1] and row[0] != "value"]
+        assert rows == [*map(str, ModerationAction), *map(str, OnExpiry)]
+
+    @pytest.mark.parametrize(
+        ("changes", "action", "rule", "tags"),
+        [
+            ({}, "pass", "", ()),
+            ({"moderated": True}, "hold", "moderated alias", ()),
+            ({"verdicts": Verdicts(virus="FAIL", spf="PASS")}, "reject", "virus", ()),
+            (
+                {"envelope_sender": "a@house.example", "moderated": True,
+                 "verdicts": Verdicts(spf="PASS", spam="GRAY")},
+                "pass", "our own servers", (),
+            ),
+            ({"envelope_sender": "a@house.example"}, "pass", "", ()),
+            ({"verdicts": Verdicts(spam="GRAY")}, "hold", "spam", ()),
+            ({"headers": (("list-id", "x"),)}, "pass", "", ("list",)),
+            (
+                {"headers": (("List-ID", "x"),), "size_bytes": 10_000_001},
+                "hold", "large", ("list",),
+            ),
+            ({"size_bytes": 10_000_000}, "pass", "", ()),
+        ],
+    )  # fmt: skip
+    def test_the_example_does_what_is_said_of_it(
+        self, tmp_path: Path, changes: dict[str, Any], action: str, rule: str, tags: tuple[str, ...]
+    ) -> None:
+        """It can be copied as it stands."""
+        _, _, rest = RULES.partition("```toml\n")
+        file = tmp_path / "rules.toml"
+        file.write_text(rest.partition("```")[0], encoding="utf-8")
+        facts: dict[str, Any] = {
+            "envelope_sender": "eve@else.example",
+            "recipient": "info@house.example",
+            "size_bytes": 2048,
+            "verdicts": Verdicts(),
+            "moderated": False,
+            "headers": (),
+        }
+        verdict = judge_mail(read_rules(file), Facts(**{**facts, **changes}))
+        assert (verdict.action, verdict.rule, verdict.tags) == (action, rule, tags)
+        if rule == "spam":
+            assert verdict.expires_after_us == DAY_US
+            assert verdict.on_expiry is OnExpiry.REJECT
+        if rule == "large":
+            assert verdict.expires_after_us == 3 * DAY_US
+            assert verdict.on_expiry is OnExpiry.APPROVE

@@ -68,11 +68,14 @@ def test_key_attributes_are_those_of_the_table_and_its_indexes(definition: Defin
     by_received = Index(
         "by_received", KeyAttribute("received_day", "S"), KeyAttribute("received_at", "S")
     )
-    assert mails.indexes == (by_received,)
+    by_held = Index("by_held", KeyAttribute("held", "S"), KeyAttribute("held_until", "S"))
+    assert mails.indexes == (by_received, by_held)
     assert [key.name for key in mails.key_attributes()] == [
         "mail_key",
         "received_day",
         "received_at",
+        "held",
+        "held_until",
     ]
 
 

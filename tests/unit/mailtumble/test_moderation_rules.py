@@ -10,9 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailtumble.moderation_rules import KEYS, LIST_LENGTH_MAX, RULES_MAX, read_rules
-from processors.moderation.rules import Action, Facts, OnExpiry, Rule, judge_mail
+from processors.moderation.rules import (
+    Facts,
+    Rule,
+    judge_mail,
+)
 from schemas.errors import BadInput
-from schemas.values import DAY_US, HOUR_US, Verdicts
+from schemas.values import DAY_US, HOUR_US, ModerationAction, OnExpiry, Verdicts
 
 WRITTEN = """
 [[rule]]
@@ -70,7 +74,7 @@ def test_every_key_can_be_written(path: Path) -> None:
     assert _read(path, WRITTEN) == (
         Rule(
             name="spam",
-            action=Action.HOLD,
+            action=ModerationAction.HOLD,
             reason="SES calls it spam",
             verdicts=(("spam", ("FAIL", "GRAY")), ("dmarc", ("FAIL",))),
             expires_after_us=48 * HOUR_US,
@@ -78,19 +82,19 @@ def test_every_key_can_be_written(path: Path) -> None:
         ),
         Rule(
             name="newsletter",
-            action=Action.TAG,
+            action=ModerationAction.TAG,
             tag="list",
             headers=(("List-Id", "*"), ("Subject", "*News*")),
         ),
         Rule(
             name="big",
-            action=Action.REJECT,
+            action=ModerationAction.REJECT,
             larger_than=26_214_400,
             senders=("*@example.com", "<>"),
             recipients=("support*@house.example",),
             moderated=True,
         ),
-        Rule(name="rest", action=Action.PASS, smaller_than=1),
+        Rule(name="rest", action=ModerationAction.PASS, smaller_than=1),
     )
 
 
@@ -99,7 +103,7 @@ def test_the_least_that_can_be_written(path: Path) -> None:
     assert _read(path, "# none yet\n") == ()
     assert _read(path, "rule = []") == ()
     (rule,) = _read(path, '[[rule]]\nname = "all"\naction = "hold"')
-    assert rule == Rule(name="all", action=Action.HOLD)
+    assert rule == Rule(name="all", action=ModerationAction.HOLD)
     assert (rule.expires_after_us, rule.on_expiry) == (3 * DAY_US, OnExpiry.EXPIRE)
 
 
@@ -224,7 +228,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------- every document
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-WORDS = st.sampled_from(["a", "*", "<>", *Action, *OnExpiry, "FAIL"]) | TEXTS
+WORDS = st.sampled_from(["a", "*", "<>", *ModerationAction, *OnExpiry, "FAIL"]) | TEXTS
 SCALARS = (
     WORDS | st.booleans() | st.integers(-2, 10**20) | st.sampled_from([0.5, -1.0, 48.0, 1e300])
 )

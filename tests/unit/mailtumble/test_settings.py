@@ -255,6 +255,10 @@ class TestForms:
             ("MAILTUMBLE_REGION", ""),
             ("MAILTUMBLE_REGION", "eu west"),
             ("AWS_REGION", "http://127.0.0.1"),
+            ("MAILTUMBLE_LOOKUP", ""),
+            ("MAILTUMBLE_LOOKUP", "our driver"),
+            ("MAILTUMBLE_VERIFY_SNS", "yes"),
+            ("MAILTUMBLE_VERIFY_SNS", "ON"),
         ],
     )
     def test_others_are_refused(self, variable: str, text: str) -> None:

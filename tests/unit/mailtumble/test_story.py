@@ -13,9 +13,45 @@ from mailtumble.ports.stream import StoredRecord
 from mailtumble.story import duration, later, listed, sentence, tell
 from schemas import codec
 from schemas.envelope import GENESIS, EventEnvelope, Head
-from schemas.events import EVENT_TYPES, Event, RouteDeferred, SendUnknown
+from schemas.events import (
+    EVENT_TYPES,
+    AddressBounced,
+    AddressComplained,
+    AddressReleased,
+    AddressSuppressed,
+    AliasChanged,
+    AliasRemoved,
+    CommandAnswered,
+    CommandGiven,
+    Event,
+    MailApproved,
+    MailExpired,
+    MailHeld,
+    MailRejected,
+    ModerationDecided,
+    RouteDeferred,
+    RouteReopened,
+    SendCancelled,
+    SendingPaused,
+    SendingResumed,
+    SendRescheduled,
+    SendSuppressed,
+    SendTimeSet,
+    SendUnknown,
+    TargetReopened,
+)
 from schemas.ids import fingerprint, padded
-from schemas.values import SECOND_US, DeferReason
+from schemas.values import (
+    DAY_US,
+    SECOND_US,
+    Command,
+    DeferReason,
+    ModerationAction,
+    OnExpiry,
+    Schedule,
+    SuppressionReason,
+    TimerKind,
+)
 from tests.event_strategies import values_of
 from tests.samples import (
     RECEIVED_AT,
@@ -26,6 +62,7 @@ from tests.samples import (
     decision,
     deferred,
     fact,
+    fired,
     received,
     resolved,
     scheduled,
@@ -143,6 +180,85 @@ def test_every_event_has_a_sentence(kind: Any, data: st.DataObject) -> None:  # 
 def test_sentences_tell_times_and_reasons(event: Event, words: str) -> None:
     """In whole words, from the record's own time on."""
     assert sentence(event, RECEIVED_AT, PEOPLE) == words
+
+
+LATER = RECEIVED_AT + 3 * DAY_US
+PLAN = Schedule(not_before=RECEIVED_AT, delay_us=90 * SECOND_US, window="daily 08:00-18:00 UTC")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (ModerationDecided(action=ModerationAction.HOLD, rule="big", reason="10 MB", tags=("a",)),
+         "the rule big says hold (10 MB); tagged a"),
+        (ModerationDecided(action=ModerationAction.PASS, rule="", reason="", tags=("a", "b")),
+         "no rule stops it; tagged a and b"),
+        (MailHeld(rule="big", reason="10 MB", expires_at=LATER, on_expiry=OnExpiry.EXPIRE),
+         "held for a moderator (10 MB); unless one decides, it expires in 3 d"),
+        (MailHeld(rule="big", reason="", expires_at=LATER, on_expiry=OnExpiry.APPROVE),
+         "held for a moderator; unless one decides, it goes in 3 d"),
+        (MailHeld(rule="big", reason="", expires_at=LATER, on_expiry=OnExpiry.REJECT),
+         "held for a moderator; unless one decides, it is rejected in 3 d"),
+        (MailApproved(by="ann", why="a customer"), "approved by ann (a customer)"),
+        (MailRejected(by="ann", why=""), "rejected by ann"),
+        (MailExpired(by="the rule big", why="nobody decided in time"),
+         "expired by the rule big (nobody decided in time)"),
+        (CommandGiven(command_id="c", command=Command.SEND_AT, by="ann", why="", at=LATER,
+                      detail=""),
+         "ann wants: send-at at 2025-10-12T08:53:20.000000Z"),
+        (CommandGiven(command_id="c", command=Command.SUPPRESS, by="ann", why="asked", at=0,
+                      detail="joe@example.com"),
+         "ann wants: suppress joe@example.com (asked)"),
+        (CommandAnswered(command_id="c", accepted=True, answer="its time is set"),
+         "done: its time is set"),
+        (CommandAnswered(command_id="c", accepted=False, answer="it has ended"),
+         "refused: it has ended"),
+        (SendTimeSet(at=LATER, by="ann"),
+         "to be sent at 2025-10-12T08:53:20.000000Z, as ann wants it"),
+        (SendRescheduled(target=1, attempt_id="a", due_at=LATER, expires_at=LATER),
+         "eve@example.org: moved; due in 3 d"),
+        (TargetReopened(target=1, by="ann"), "eve@example.org: to be tried again, as ann wants it"),
+        (RouteReopened(by="ann", expires_at=LATER), "to be looked up again, as ann wants it"),
+        (SendSuppressed(target=0, attempt_id="a", reason="the address is suppressed: complaint"),
+         "bob@example.org: not sent: the address is suppressed: complaint"),
+        (SendCancelled(target=0, attempt_id="a"),
+         "bob@example.org: taken out of the queue; SES was not called"),
+        (AddressBounced(address="joe@x", mail_id="m", permanent=True, happened_at=0,
+                        diagnostic="550 no"),
+         "mail m came back for good (550 no)"),
+        (AddressComplained(address="joe@x", mail_id="m", happened_at=0),
+         "somebody called mail m spam"),
+        (AddressSuppressed(address="joe@x", reason=SuppressionReason.MANUAL, detail="ann",
+                           until=LATER),
+         "suppressed (by hand: ann), until 2025-10-12T08:53:20.000000Z"),
+        (AddressReleased(address="joe@x", detail="a mail was delivered"),
+         "released (a mail was delivered)"),
+        (SendingPaused(tenant="", by="ann", why="lunch"),
+         "ann pauses sending of the whole fleet (lunch)"),
+        (SendingResumed(tenant="shop", by="ann", why=""), "ann resumes sending of shop"),
+        (AliasChanged(alias="a@x", version=3, tenant="t", targets=("b@x", "c@x"), moderated=True,
+                      schedule=PLAN, by="ann"),
+         ("ann puts a@x for b@x and c@x (version 3), moderated, sent not before "
+          "2025-10-09T08:53:20.000000Z, 1 min 30 s after its receipt and in "
+          "daily 08:00-18:00 UTC")),
+        (AliasRemoved(alias="a@x", version=4, by="ann"), "ann removes a@x (version 4)"),
+        (fired(TimerKind.MODERATION), "the moderators' time is over"),
+    ],
+)  # fmt: skip
+def test_what_people_and_rules_do_is_told(event: Event, words: str) -> None:
+    """Who, what and why."""
+    assert sentence(event, RECEIVED_AT, PEOPLE) == words
+
+
+@pytest.mark.parametrize("at", [2**63 - 1, -(2**63), 10**18])
+def test_a_time_beyond_the_calendar_is_a_number(at: int) -> None:
+    """Whatever stands on the log can be told."""
+    words = f"{at} microseconds after 1970"
+    assert sentence(SendTimeSet(at=at, by="ann"), RECEIVED_AT, PEOPLE) == (
+        f"to be sent at {words}, as ann wants it"
+    )
+    (line,) = tell(judged("m", _stored(fact(fired(TimerKind.LOOKUP), at=at))))
+    assert line == f"{words}: time to look it up again"
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,26 @@ from __future__ import annotations
 import os
 import socket
 import time
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from mailtumble import lookup
+from mailtumble.intake.notification import NO_VERIFICATION
+from mailtumble.intake.sns import SnsVerifier
 from mailtumble.settings import Settings
+from mailtumble.toml_aliases import TomlAliases
 from mailtumble.wiring import SystemClock, Wiring, owner_name
+from processors.bounces.decider import SuppressionRules
 from processors.mail import Rules
-from schemas.errors import PermanentError
-from schemas.values import HOUR_US, SECOND_US, UnknownPolicy
+from processors.moderation.rules import Rule
+from schemas.errors import BadInput, PermanentError
+from schemas.values import HOUR_US, SECOND_US, ModerationAction, UnknownPolicy
 
 
 class FakeSqs:
@@ -32,6 +41,26 @@ class FakeSqs:
             code = "AWS.SimpleQueueService.NonExistentQueue"
             raise ClientError({"Error": {"Code": code, "Message": "gone"}}, "GetQueueUrl")
         return {"QueueUrl": f"https://sqs.example/{QueueName}"}
+
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803 - as boto has it
+        """The ARN of a queue in Europe."""
+        assert AttributeNames == ["QueueArn"]
+        name = QueueUrl.rpartition("/")[2]
+        return {"Attributes": {"QueueArn": f"arn:aws:sqs:eu-west-1:123456789012:{name}"}}
+
+
+@pytest.fixture(autouse=True)
+def _drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drivers that pyproject.toml declares, however long ago the package was installed."""
+    root = Path(__file__).parents[3]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = project["entry-points"][lookup.GROUP]
+    points = [EntryPoint(name, value, lookup.GROUP) for name, value in declared.items()]
+
+    def entry_points(*, group: str, name: str | None = None) -> list[EntryPoint]:
+        return [each for each in points if each.group == group and name in {None, each.name}]
+
+    monkeypatch.setattr(lookup, "entry_points", entry_points)
 
 
 def _wired(**changes: Any) -> tuple[Wiring, FakeSqs]:  # noqa: ANN401 - settings
@@ -73,6 +102,22 @@ def test_aliases_may_lie_elsewhere() -> None:
     assert wired.store()._client == "dynamodb"
     clients = Wiring(Settings(**changes)).clients
     assert (clients._lookup_endpoint, clients.lookup_timeout_s) == ("http://far.example", 0.25)
+
+
+def test_aliases_may_lie_in_a_file(tmp_path: Path) -> None:
+    """The driver toml, whose file has to be named."""
+    wired, _ = _wired(lookup="toml", lookup_file=str(tmp_path / "aliases.toml"))
+    assert isinstance(wired.aliases(), TomlAliases)
+    wired, _ = _wired(lookup="toml")
+    with pytest.raises(BadInput, match="MAILTUMBLE_LOOKUP_FILE"):
+        wired.aliases()
+
+
+def test_a_driver_that_is_not_installed_is_named() -> None:
+    """With those that are."""
+    wired, _ = _wired(lookup="ldap")
+    with pytest.raises(BadInput, match="no driver 'ldap', but dynamodb, toml"):
+        wired.aliases()
 
 
 def test_intakes_queue_may_be_named_by_its_url() -> None:
@@ -119,12 +164,72 @@ def test_the_plan_is_in_microseconds() -> None:
     )
     plan = wired.plan()
     assert (plan.bucket, plan.generation, plan.account) == ("mailtumble-mail", "g7", "eu-west-1")
-    assert plan.rules == Rules(lifetime_us=3 * HOUR_US // 2, on_unknown=UnknownPolicy.PARK)
+    assert plan.rules.mail == Rules(lifetime_us=3 * HOUR_US // 2, on_unknown=UnknownPolicy.PARK)
     assert plan.unknown_wait_us == SECOND_US // 2
     assert plan.times.send_us == 3 * SECOND_US
     assert plan.quota_every_us == 5 * SECOND_US // 2
     assert plan.rate_fraction == 0.75
     assert plan.owner == owner_name()
+
+
+def test_suppression_goes_by_the_settings() -> None:
+    """Hours and counts, and the key of the addresses' digests."""
+    wired, _ = _wired(
+        suppress_permanent_h=0.5,
+        suppress_complaint_h=2,
+        suppress_transient_h=1.5,
+        transient_bounces=4,
+        transient_window_h=36,
+        address_key="secret",
+    )
+    rules = wired.rules()
+    assert rules.address_key == "secret"
+    assert rules.suppression == SuppressionRules(
+        permanent_for_us=HOUR_US // 2,
+        complaint_for_us=2 * HOUR_US,
+        transient_for_us=3 * HOUR_US // 2,
+        transient_bounces=4,
+        transient_window_us=36 * HOUR_US,
+    )
+
+
+def test_moderation_goes_by_the_file(tmp_path: Path) -> None:
+    """None named, no rules; one with a fault ends the worker before it begins."""
+    path = tmp_path / "rules.toml"
+    path.write_text('[[rule]]\nname = "big"\naction = "reject"\nlarger_than = 7\n')
+    wired, _ = _wired(moderation_rules=str(path))
+    rule = Rule(name="big", action=ModerationAction.REJECT, larger_than=7)
+    assert wired.rules().mail.moderation == (rule,)
+    assert _wired()[0].rules().mail.moderation == ()
+    path.write_text('[[rule]]\nname = "big"\n')
+    with pytest.raises(BadInput, match="action"):
+        wired.rules()
+
+
+def test_intake_hears_the_topics_of_its_own_queues_account() -> None:
+    """By their names, where none are named."""
+    wired, _ = _wired(prefix="acme")
+    verifier = wired.verifier()
+    assert isinstance(verifier, SnsVerifier)
+    place = "arn:aws:sns:eu-west-1:123456789012"
+    assert set(verifier._origins) == {f"{place}:acme-inbound", f"{place}:acme-feedback"}
+
+
+def test_topics_may_be_named() -> None:
+    """Their full ARNs, with commas; then nobody is asked."""
+    one, two = (f"arn:aws:sns:us-east-1:1234567890{n}:mail" for n in (11, 12))
+    wired, sqs = _wired(sns_topics=f" {one}, {two} ,")
+    verifier = wired.verifier()
+    assert isinstance(verifier, SnsVerifier)
+    assert set(verifier._origins) == {one, two}
+    assert sqs.asked == []
+    with pytest.raises(BadInput, match="not the ARN"):
+        _wired(sns_topics="mail")[0].verifier()
+
+
+def test_verification_may_be_off() -> None:
+    """For emulators, whose SNS doesn't sign."""
+    assert _wired(verify_sns="off")[0].verifier() is NO_VERIFICATION
 
 
 def test_a_claim_outlasts_the_call() -> None:

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 from mailtumble.settings import Settings
 from mailtumble.worker.application import Fact
 from mailtumble.worker.assembly import Plan, Ports, SenderParts, core_lane
+from mailtumble.worker.core import CoreRules
 from mailtumble.worker.records import outgoing
+from processors.mail import Rules
+from processors.moderation.rules import Rule
+from schemas import codec
 from schemas.ids import mail_id, mail_subject
+from schemas.values import ModerationAction
 from tests.fakes import (
     InMemoryAliases,
     InMemoryItems,
@@ -29,15 +34,29 @@ if TYPE_CHECKING:
 
 HOUSE = "info@house.example"
 TARGETS = ("ann@far.example", "bob@far.example")
+NEWS = "letter@news.example"
+"""A sender whose mail is held, by the rule newsletter."""
+RULES = (
+    Rule(
+        name="newsletter",
+        action=ModerationAction.HOLD,
+        reason="read it first",
+        senders=("*@news.example",),
+    ),
+)
 
 
 class SmallWorld:
-    """Stands in for :class:`mailtumble.wiring.Wiring`; its workers run when told to."""
+    """Stands in for :class:`mailtumble.wiring.Wiring`.
+
+    Its workers run when told to, and while a command sleeps, unless ``asleep``.
+    """
 
     def __init__(self) -> None:
         """One alias with two targets, and no mail yet."""
         self.settings = Settings(region="local")
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(wait=self._wait)
+        self.asleep = False
         self.bucket = "mail"
         self.clients = SimpleNamespace(s3=InMemoryS3(), sns=InMemorySns())
         self.events = InMemoryStream(self.clock, shards=2)
@@ -57,7 +76,8 @@ class SmallWorld:
             transport=self.provider,
             account=self.provider,
         )
-        plan = Plan(owner="sender-1", bucket=self.bucket)
+        rules = CoreRules(mail=Rules(moderation=RULES))
+        plan = Plan(owner="sender-1", bucket=self.bucket, rules=rules)
         self._parts = SenderParts(ports, plan, lambda: False)
         shards = self.events.shards()
         cores = [core_lane(shard, ports, plan, lambda: False) for shard in shards]
@@ -90,13 +110,17 @@ class SmallWorld:
         assert name == "intake"
         return self.intake
 
-    def receive(self, number: int = 1, recipient: str = HOUSE) -> str:
+    def receive(
+        self, number: int = 1, recipient: str = HOUSE, sender: str = "ann@example.net"
+    ) -> str:
         """A mail arrives, and a second passes; its id."""
         ses_id, now = f"ses-in-{number}", self.clock.now()
         name = mail_id(ses_id, recipient)
         changes: dict[str, Any] = {
             "ses_message_id": ses_id,
             "recipient": recipient,
+            "envelope_sender": sender,
+            "object_key": f"inbound/{ses_id}",
             "received_at": now,
             "subject_line": f"mail {number}",
         }
@@ -121,9 +145,19 @@ class SmallWorld:
             for shard_id, lane in self._lanes:
                 lane.process(self.events.records(shard_id))
 
+    def tick(self) -> None:
+        """Let the workers append what is due by now, and read it."""
+        for _, lane in self._lanes:
+            lane.tick()
+        self.work()
+
     def learn_quota(self) -> None:
         """Let the sender ask for its quota."""
         self._parts.quota.poll()
+
+    def poll(self) -> None:
+        """Let the sender learn what is paused, too."""
+        self._parts.poll()
 
     def claim(self) -> list[Job]:
         """Let the sender claim what is due and announce the calls."""
@@ -141,3 +175,19 @@ class SmallWorld:
             outcome = accepted(entry.attempt_id, entry.target, called_at=self.clock.now())
             self.append(entry.mail_id, outcome, cause=entry.attempt_id)
         self.work()
+
+    def status(self, mail: str) -> str:
+        """Where a mail stands, by the view."""
+        (item,) = [each for each in self.items.scan("mails") if each["mail_id"] == mail]
+        return str(item["status"])
+
+    def told(self) -> list[Event]:
+        """Every event on the log, void ones included, in the order of the shards."""
+        records = [codec.decode(record.data) for record in self.events.records()]
+        return [event for record in records for event in record.events]
+
+    def _wait(self, until: int) -> None:
+        """A command sleeps."""
+        self.clock.move_to(until)
+        if not self.asleep:
+            self.work()

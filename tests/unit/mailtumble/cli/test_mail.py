@@ -46,6 +46,7 @@ def test_list_gives_all_fields_newest_first(world: SmallWorld, run: Run) -> None
             "status": "completed",
             "attempts": 1,
             "provider_message_id": "01000157c44f053b-61b59c11",
+            "reason": None,
         }
         for address in TARGETS
     ]
@@ -206,8 +207,10 @@ def test_show_tells_of_a_bounce(world: SmallWorld, run: Run) -> None:
     world.send()
     attempt = world.items.scan("claims")[0]["attempt_id"]
     world.append(mail, bounced(str(attempt)))
+    world.asleep = True
     shown = json.loads(run(command, "show", mail, "--json").stdout)
     assert shown["status"] == "bounced"
+    assert world.status(mail) == "completed"
 
 
 @given(st.text())

@@ -1,15 +1,18 @@
-"""``mailtumble queue status``: what waits, at what rate it leaves."""
+"""``mailtumble queue``: what waits, at what rate it leaves, and what is paused."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mailtumble.cli.queue import command
 from mailtumble.ports.store import Update
+from schemas.events import SendingPaused, SendingResumed
 
 if TYPE_CHECKING:
-    from tests.unit.mailtumble.cli.conftest import Run
+    from tests.unit.mailtumble.cli.conftest import Exit, Run
     from tests.unit.mailtumble.cli.small_world import SmallWorld
 
 
@@ -23,6 +26,7 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
         "rate_per_second": None,
         "quota": {"max_send_rate": None, "max_24h": None, "sent_24h": None},
         "eta_seconds": None,
+        "paused": {},
     }
     assert run(command, "status").stdout == "2 wait, 2 due now; SES's quota is not known yet.\n"
 
@@ -73,3 +77,75 @@ def test_a_stopped_account_has_no_rate(world: SmallWorld, run: Run) -> None:
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["rate_per_second"], status["eta_seconds"]) == (0, None)
     assert "SES does not let this account send" in run(command, "status").stdout
+
+
+class TestPause:
+    """``queue pause`` and ``queue resume``."""
+
+    def test_nothing_leaves_until_it_is_resumed(self, world: SmallWorld, run: Run) -> None:
+        """Of nobody; mail is taken in all the same."""
+        said = run(command, "pause", "--by", "ann", "--why", "wrong text").stdout
+        assert said == "fleet: sending of the whole fleet is paused\n"
+        assert SendingPaused(tenant="", by="ann", why="wrong text") in world.told()
+        mail = world.receive()
+        world.poll()
+        assert world.claim() == []
+        assert world.status(mail) == "scheduled"
+        said = run(command, "resume", "--by", "bob").stdout
+        assert said == "fleet: sending of the whole fleet goes on\n"
+        assert SendingResumed(tenant="", by="bob", why="") in world.told()
+        world.poll()
+        assert len(world.claim()) == 2
+
+    def test_a_tenant_is_paused_alone(self, world: SmallWorld, run: Run) -> None:
+        """The others go on."""
+        world.repository.put("a@shop.example", ("cat@far.example",), "shop")
+        assert run(command, "pause", "--tenant", "house").stdout == (
+            "house: sending of house is paused\n"
+        )
+        world.receive(1)
+        world.receive(2, "a@shop.example")
+        world.poll()
+        assert [job.entry.tenant for job in world.claim()] == ["shop"]
+        run(command, "resume", "--tenant", "house")
+        world.poll()
+        assert {job.entry.tenant for job in world.claim()} == {"house"}
+
+    def test_the_status_says_who_paused_what_and_why(self, world: SmallWorld, run: Run) -> None:
+        """At once, and without anything that steers a terminal."""
+        run(command, "pause", "--by", "ann", "--why", "wrong \x1b[2J text")
+        run(command, "pause", "--tenant", "house", "--by", "bob")
+        status = json.loads(run(command, "status", "--json").stdout)
+        assert status["paused"] == {"": "ann: wrong \x1b[2J text", "house": "bob"}
+        assert run(command, "status").stdout == (
+            "Nothing waits; SES's quota is not known yet. "
+            r"Sending is paused, by ann: wrong \x1b[2J text. Sending of house is paused, by bob."
+            "\n"
+        )
+        assert world.told()
+
+    def test_what_is_paused_or_not_is_so_once(self, run: Run, fail: Exit) -> None:
+        """The second time is refused: exit 1 and one line, which says by whom it is paused."""
+        run(command, "pause", "--by", "ann", "--why", "lunch")
+        assert fail("queue", "pause") == (
+            1,
+            (
+                "mailtumble: refused: fleet: sending of the whole fleet is paused already, "
+                "by ann: lunch\n"
+            ),
+        )
+        assert fail("queue", "resume", "--tenant", "house") == (
+            1,
+            "mailtumble: refused: house: sending of house is not paused\n",
+        )
+
+    @pytest.mark.parametrize("verb", ["pause", "resume"])
+    def test_an_empty_tenant_is_a_wrong_call(
+        self, world: SmallWorld, fail: Exit, verb: str
+    ) -> None:
+        """A variable that was not set must not stop everybody."""
+        assert fail("queue", verb, "--tenant", "") == (
+            2,
+            "mailtumble: --tenant is empty: leave it out for the whole fleet\n",
+        )
+        assert world.told() == []

@@ -12,6 +12,7 @@ from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.queue import Entry
 from mailtumble.sender.shard import SenderSettings, SenderShard
+from mailtumble.sender.standing import Standing
 from mailtumble.worker.shard import Surroundings
 from schemas.codec import decode, encode
 from schemas.envelope import EventEnvelope
@@ -39,6 +40,7 @@ def entry(attempt: str = "attempt-1", **changes: Any) -> Entry:  # noqa: ANN401 
         "expires_at": RECEIVED_AT + 3 * DAY_US,
         "cancelled": False,
         "alias": "sales@example.com",
+        "tags": (),
         "envelope_sender": "ann@example.net",
         "bucket": "mail",
         "object_key": "inbound/1",
@@ -53,10 +55,12 @@ class Place:
     clock: VirtualClock = field(default_factory=VirtualClock)
     store: InMemoryItems = field(default_factory=InMemoryItems)
     rate_milli: int = 100_000
+    address_key: str = "key"
 
     def __post_init__(self) -> None:
-        """Open the stream."""
+        """Open the stream; nobody is paused or suppressed."""
         self.stream = InMemoryStream(self.clock, shards=1)
+        self.standing = Standing(self.store, "g1", self.address_key)
 
     def lane(self, owner: str = "sender-1") -> SenderShard:
         """A sender that has just taken the shard over."""
@@ -65,7 +69,7 @@ class Place:
         instants = Instants(self.store, "local", lambda: self.rate_milli)
         settings = SenderSettings(owner=owner, times=TIMES, unknown_wait_us=UNKNOWN_WAIT_US)
         (shard,) = self.stream.shards()
-        lane = SenderShard(shard, around, instants, settings)
+        lane = SenderShard(shard, around, instants, self.standing, settings)
         lane.take_over()
         return lane
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from mailtumble.ports.stream import OutgoingRecord
-from mailtumble.worker.core import Core
+from mailtumble.worker.core import Core, CoreRules
+from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.shard import ShardProcessor, Surroundings
-from processors.mail import Mail, Rules
+from processors.moderation.rules import header_names
 from schemas.codec import decode, encode
 from schemas.envelope import EventEnvelope
 from schemas.events import Event
@@ -31,19 +32,22 @@ class Place:
     store: InMemoryItems = field(default_factory=InMemoryItems)
     objects: InMemoryObjects = field(default_factory=InMemoryObjects)
     aliases: InMemoryAliases = field(default_factory=InMemoryAliases)
+    rules: CoreRules = field(default_factory=CoreRules)
     stopping: Callable[[], bool] = bool
 
     def __post_init__(self) -> None:
         """Open the stream."""
         self.stream = InMemoryStream(self.clock, shards=1)
 
-    def owner(self) -> ShardProcessor[Mail]:
+    def owner(self) -> ShardProcessor:
         """A worker that has just taken the shard over."""
         around = Surroundings(
             self.stream, self.store, self.objects, "mail", self.clock, self._stops
         )
         (shard,) = self.stream.shards()
-        processor = ShardProcessor(Core(self.aliases, Rules(), "g1"), shard, around)
+        headers = HeaderReader(self.objects, header_names(self.rules.mail.moderation))
+        core = Core(self.aliases, headers, self.rules, "g1")
+        processor = ShardProcessor(core, shard, around)
         processor.take_over()
         return processor
 
@@ -58,14 +62,14 @@ class Place:
         """Append bytes."""
         self.stream.append(records)
 
-    def read(self, processor: ShardProcessor[Mail]) -> int:
+    def read(self, processor: ShardProcessor) -> int:
         """Let the worker read on once, from its cursor to the present end; how much there was."""
         after = processor.cursor.sequence
         batch = self.stream.reader(processor.shard.id, after=after).read(10_000)
         processor.process(batch.records)
         return len(batch.records)
 
-    def run(self, processor: ShardProcessor[Mail]) -> None:
+    def run(self, processor: ShardProcessor) -> None:
         """Let the worker read until it has nothing to read, its own records included."""
         while self.read(processor):
             pass

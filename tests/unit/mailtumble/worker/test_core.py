@@ -9,8 +9,9 @@ import pytest
 from mailtumble.ports.store import Update
 from mailtumble.ports.stream import StoredRecord
 from mailtumble.ports.world import AliasEntry, AliasUnreadable
-from mailtumble.worker.application import Accepted, Reaction, Span
-from mailtumble.worker.core import Core
+from mailtumble.worker.application import Accepted, Question, Reaction, Span
+from mailtumble.worker.core import Core, CoreRules
+from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.views import iso
 from processors import mail
 from processors.kernel import Timer
@@ -20,7 +21,7 @@ from schemas.envelope import EventEnvelope
 from schemas.errors import RetryableError
 from schemas.events import Event, RecordQuarantined, RecordRedriven, RouteDeferred
 from schemas.values import TimerKind
-from tests.fakes import InMemoryAliases
+from tests.fakes import InMemoryAliases, InMemoryObjects
 from tests.samples import (
     MAIL_ID,
     RECEIVED_AT,
@@ -70,7 +71,8 @@ class Broken(InMemoryAliases):
 
 
 def _core(aliases: InMemoryAliases | None = None) -> Core:
-    return Core(aliases or InMemoryAliases(), mail.Rules(), "g1")
+    headers = HeaderReader(InMemoryObjects(), frozenset())
+    return Core(aliases or InMemoryAliases(), headers, CoreRules(), "g1")
 
 
 def _react(record: EventEnvelope, *before: Event) -> Reaction:
@@ -95,9 +97,9 @@ def test_a_whole_batch_is_looked_up_at_once() -> None:
     aliases.put("@example.com", ["all@example.org"], "shop")
     answers = _core(aliases).answers(
         [
-            ("sales+x@example.com", "sales@example.com", "@example.com"),
-            ("other@example.com", "@example.com"),
-            ("a@example.net", "@example.net"),
+            Question(("sales+x@example.com", "sales@example.com", "@example.com")),
+            Question(("other@example.com", "@example.com")),
+            Question(("a@example.net", "@example.net")),
         ]
     )
     assert answers == [
@@ -109,14 +111,18 @@ def test_a_whole_batch_is_looked_up_at_once() -> None:
 
 def test_an_outage_is_an_answer_for_everybody() -> None:
     """It defers each mail of the batch, and ends no worker."""
-    answers = _core(Down()).answers([("a@example.com",), ("b@example.com",)])
+    answers = _core(Down()).answers([Question(("a@example.com",)), Question(("b@example.com",))])
     assert answers == [Unavailable("no answer about 2 names")] * 2
 
 
 def test_a_broken_entry_defers_the_mails_that_may_be_its_own() -> None:
     """The others of the batch are routed; what a more particular good entry decides is too."""
     answers = _core(Broken()).answers(
-        [("bad@example.com", "@example.com"), ("good@example.com",), ("none@example.com",)]
+        [
+            Question(("bad@example.com", "@example.com")),
+            Question(("good@example.com",)),
+            Question(("none@example.com",)),
+        ]
     )
     assert answers == [
         Unavailable("the alias's entry is broken (tenant is not a text): put it anew"),
@@ -138,14 +144,18 @@ def test_a_record_of_a_mail_writes_its_view() -> None:
         "recipient": "sales@example.com",
         "subject": "Hello",
         "size_bytes": 2048,
+        "bucket": "mail",
+        "object_key": "inbound/d6iitobk75ur44p8kdnnp7g2n800",
         "targets": [
             {
                 "address": "bob@example.org",
                 "status": "completed",
                 "attempts": 1,
                 "provider_message_id": "01000157c44f053b-61b59c11",
+                "reason": None,
             }
         ],
+        "tags": [],
         "spans": [["shard-0", "8", "9"]],
     }
 

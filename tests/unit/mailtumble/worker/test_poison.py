@@ -34,20 +34,21 @@ class Died(BaseException):
     """The process is gone at this very call."""
 
 
-def _poison(owner: ShardProcessor[Mail], *kinds: type[Event]) -> ShardProcessor[Mail]:
+def _poison(owner: ShardProcessor, *kinds: type[Event]) -> ShardProcessor:
     """The worker dies at events of these kinds (by a bug that is not mended yet)."""
-    evolve = owner.application.evolve
+    aggregate = owner.application.aggregate(SUBJECT)
+    evolve = aggregate.evolve
 
     def deadly(state: Mail, event: Event) -> Mail:
         if isinstance(event, kinds):
             raise Died
         return evolve(state, event)
 
-    owner.application.evolve = deadly  # type: ignore[method-assign]
+    aggregate.evolve = deadly  # type: ignore[method-assign]
     return owner
 
 
-def _die_at(place: Place, *kinds: type[Event]) -> ShardProcessor[Mail]:
+def _die_at(place: Place, *kinds: type[Event]) -> ShardProcessor:
     """Workers die at such a record until one puts it aside; that one, having read on."""
     for _ in range(TRIES_MAX + 1):
         with pytest.raises(Died):

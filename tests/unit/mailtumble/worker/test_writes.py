@@ -128,3 +128,19 @@ def test_the_keys_are_those_of_the_definition() -> None:
         for table in load_definition().tables
     }
     assert {name: defined[name] for name in module._KEYS} == module._KEYS
+
+
+def test_a_large_records_deletions_go_before_it() -> None:
+    """In a transaction that leaves the cursor where it is: after a crash all is done again."""
+    gone = [Delete("queue", {"bucket": "000", "position": f"old-{number}"}) for number in range(50)]
+    new = [
+        Put("queue", {"bucket": "000", "position": f"new-{number}"})
+        for number in range(ACTIONS_MAX)
+    ]
+    writes = Writes()
+    writes.add("1", [Put("subjects", {"subject_key": "a"})])
+    writes.add("2", [*gone, *new])
+    first, before, last = writes.portions()
+    assert (first.sequence, before.sequence, last.sequence) == ("1", "", "2")
+    assert list(before.writes.values()) == gone
+    assert list(last.writes.values()) == new

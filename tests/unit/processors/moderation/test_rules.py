@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 from processors.moderation.rules import (
     GLOB_LENGTH_MAX,
     MODERATED_ALIAS,
-    Action,
     Facts,
-    OnExpiry,
     Rule,
     Verdict,
     header_names,
     judge_mail,
 )
-from schemas.values import DAY_US, HOUR_US, Verdicts
+from schemas.values import DAY_US, HOUR_US, ModerationAction, OnExpiry, Verdicts
 from tests.event_strategies import values_of
 
 MAIL = Facts(
@@ -43,7 +41,7 @@ PAIRS = st.tuples(st.sampled_from(["Subject", "subject", "List-Id"]), TEXTS)
 RULES = st.builds(
     Rule,
     name=TEXTS,
-    action=st.sampled_from(Action),
+    action=st.sampled_from(ModerationAction),
     tag=TEXTS,
     verdicts=st.lists(
         st.tuples(
@@ -71,11 +69,11 @@ FACTS = st.builds(
 
 
 def _reject(**conditions: object) -> Rule:
-    return Rule(name="no", action=Action.REJECT, **conditions)  # type: ignore[arg-type]
+    return Rule(name="no", action=ModerationAction.REJECT, **conditions)  # type: ignore[arg-type]
 
 
 def _fits(mail: Facts, **conditions: object) -> bool:
-    return judge_mail((_reject(**conditions),), mail).action is Action.REJECT
+    return judge_mail((_reject(**conditions),), mail).action is ModerationAction.REJECT
 
 
 # ------------------------------------------------------------------------------------- the order
@@ -84,7 +82,7 @@ def _fits(mail: Facts, **conditions: object) -> bool:
 def test_without_rules_a_mail_passes() -> None:
     """Nobody has to write rules; no rule is named."""
     verdict = judge_mail((), MAIL)
-    assert (verdict.action, verdict.rule, verdict.tags) == (Action.PASS, "", ())
+    assert (verdict.action, verdict.rule, verdict.tags) == (ModerationAction.PASS, "", ())
 
 
 def test_the_first_rule_that_fits_decides() -> None:
@@ -93,7 +91,7 @@ def test_the_first_rule_that_fits_decides() -> None:
         _reject(larger_than=1000),
         Rule(
             name="spam",
-            action=Action.HOLD,
+            action=ModerationAction.HOLD,
             reason="SES doubts it",
             verdicts=(("spam", ("FAIL", "GRAY")),),
             expires_after_us=48 * HOUR_US,
@@ -102,7 +100,7 @@ def test_the_first_rule_that_fits_decides() -> None:
         _reject(),
     )
     assert judge_mail(rules, MAIL) == Verdict(
-        action=Action.HOLD,
+        action=ModerationAction.HOLD,
         rule="spam",
         reason="SES doubts it",
         tags=(),
@@ -114,15 +112,15 @@ def test_the_first_rule_that_fits_decides() -> None:
 def test_tags_are_gathered_until_a_rule_decides() -> None:
     """Each once, in the order of the rules; those after the decision are not given."""
     rules = (
-        Rule(name="1", action=Action.TAG, tag="list", headers=(("list-id", "*"),)),
-        Rule(name="2", action=Action.TAG, tag="big", larger_than=999),
-        Rule(name="3", action=Action.TAG, tag="never", larger_than=1000),
-        Rule(name="4", action=Action.TAG, tag="list"),
-        Rule(name="5", action=Action.PASS, reason="known", senders=("*@example.com",)),
-        Rule(name="6", action=Action.TAG, tag="late"),
+        Rule(name="1", action=ModerationAction.TAG, tag="list", headers=(("list-id", "*"),)),
+        Rule(name="2", action=ModerationAction.TAG, tag="big", larger_than=999),
+        Rule(name="3", action=ModerationAction.TAG, tag="never", larger_than=1000),
+        Rule(name="4", action=ModerationAction.TAG, tag="list"),
+        Rule(name="5", action=ModerationAction.PASS, reason="known", senders=("*@example.com",)),
+        Rule(name="6", action=ModerationAction.TAG, tag="late"),
     )
     verdict = judge_mail(rules, MAIL)
-    assert (verdict.action, verdict.rule, verdict.reason) == (Action.PASS, "5", "known")
+    assert (verdict.action, verdict.rule, verdict.reason) == (ModerationAction.PASS, "5", "known")
     assert verdict.tags == ("list", "big")
     assert judge_mail(rules[:4], MAIL).tags == ("list", "big")
     assert judge_mail(rules[:4], MAIL).rule == ""
@@ -130,9 +128,9 @@ def test_tags_are_gathered_until_a_rule_decides() -> None:
 
 def test_a_moderated_alias_is_held() -> None:
     """Without a rule that says so, for three days, then the mail expires; tags stay."""
-    rules = (Rule(name="1", action=Action.TAG, tag="list"),)
+    rules = (Rule(name="1", action=ModerationAction.TAG, tag="list"),)
     assert judge_mail(rules, replace(MAIL, moderated=True)) == Verdict(
-        action=Action.HOLD,
+        action=ModerationAction.HOLD,
         rule="moderated alias",
         reason="the alias is moderated",
         tags=("list",),
@@ -141,8 +139,10 @@ def test_a_moderated_alias_is_held() -> None:
     )
 
 
-@pytest.mark.parametrize("action", [Action.PASS, Action.REJECT, Action.HOLD])
-def test_an_earlier_rule_decides_over_moderation(action: Action) -> None:
+@pytest.mark.parametrize(
+    "action", [ModerationAction.PASS, ModerationAction.REJECT, ModerationAction.HOLD]
+)
+def test_an_earlier_rule_decides_over_moderation(action: ModerationAction) -> None:
     """A moderated alias may let known senders pass, and need not see spam."""
     mine = Rule(name="mine", action=action, senders=("ann@*",), moderated=True)
     verdict = judge_mail((mine,), replace(MAIL, moderated=True))
@@ -234,13 +234,13 @@ def test_no_glob_takes_long() -> None:
 def test_every_mail_gets_an_answer(rules: list[Rule], facts: Facts) -> None:
     """Whatever rules and mail are: never TAG, and what some rule says or nothing."""
     verdict = judge_mail(rules, facts)
-    assert verdict.action is not Action.TAG
+    assert verdict.action is not ModerationAction.TAG
     named = {rule.name: rule for rule in rules if rule.action is verdict.action}
     assert verdict.rule in {"", MODERATED_ALIAS.name, *named}
     assert len(set(verdict.tags)) == len(verdict.tags)
-    assert set(verdict.tags) <= {rule.tag for rule in rules if rule.action is Action.TAG}
-    if facts.moderated and not any(rule.action is not Action.TAG for rule in rules):
-        assert verdict.action is Action.HOLD
+    assert set(verdict.tags) <= {rule.tag for rule in rules if rule.action is ModerationAction.TAG}
+    if facts.moderated and not any(rule.action is not ModerationAction.TAG for rule in rules):
+        assert verdict.action is ModerationAction.HOLD
 
 
 @given(st.lists(RULES, max_size=5), FACTS)

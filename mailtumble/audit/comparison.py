@@ -1,0 +1,111 @@
+"""Items as they are against items as they have to be: every difference, attribute by attribute."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mailtumble.ports.store import Item, Value
+from mailtumble.worker.writes import Address
+
+VALUE_CHARS_MAX: Final = 80
+"""A longer value is cut where a person reads it."""
+
+
+class Kind(enum.StrEnum):
+    """How an item differs."""
+
+    MISSING = "missing"
+    """The stream says that it is there."""
+    UNEXPECTED = "unexpected"
+    """Nothing on the stream leads to it."""
+    DIFFERENT = "different"
+    """One of its attributes has another value; a missing attribute has the value None."""
+    SKIPPED = "skipped"
+    """Not an item but a record: it can't be read, and core has not put it into quarantine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference: ``attribute`` is None where it is about the whole item."""
+
+    kind: Kind
+    table: str
+    key: str
+    attribute: str | None
+    stored: Value
+    expected: Value
+
+    def told(self) -> str:
+        """The difference in one line."""
+        what = f"{self.table} {self.key}"
+        stored, expected = _short(self.stored), _short(self.expected)
+        match self.kind:
+            case Kind.MISSING:
+                return f"{what}: the item is missing"
+            case Kind.UNEXPECTED:
+                return f"{what}: nothing on the stream leads to this item"
+            case Kind.SKIPPED:
+                return f"{what}: it can't be read, and is not in quarantine: {expected}"
+            case Kind.DIFFERENT:
+                return f"{what}: {self.attribute} is {stored}, by the stream {expected}"
+
+
+def differences(
+    places: Collection[Address],
+    stored: Mapping[Address, Item],
+    expected: Mapping[Address, Item],
+    name: Callable[[Address], str],
+) -> Iterator[Difference]:
+    """What differs at ``places``, in their order; ``name`` gives an item's key for a person."""
+    for place in sorted(places):
+        is_there, has_to_be = stored.get(place), expected.get(place)
+        if is_there is not None and has_to_be is not None:
+            yield from _attributes(place[0], name(place), is_there, has_to_be)
+        elif is_there is not None or has_to_be is not None:
+            yield Difference(
+                kind=Kind.UNEXPECTED if has_to_be is None else Kind.MISSING,
+                table=place[0],
+                key=name(place),
+                attribute=None,
+                stored=plain(is_there),
+                expected=plain(has_to_be),
+            )
+
+
+def _attributes(table: str, key: str, stored: Item, expected: Item) -> Iterator[Difference]:
+    for attribute in sorted({*stored, *expected}):
+        is_there, has_to_be = plain(stored.get(attribute)), plain(expected.get(attribute))
+        if is_there != has_to_be:
+            yield Difference(
+                kind=Kind.DIFFERENT,
+                table=table,
+                key=key,
+                attribute=attribute,
+                stored=is_there,
+                expected=has_to_be,
+            )
+
+
+def plain(value: Value) -> Value:
+    """A value as DynamoDB gives it back, and as JSON takes it."""
+    match value:
+        case bytes():
+            return value.hex()
+        case str():
+            return str(value)
+        case Mapping():
+            return {name: plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
+
+
+def _short(value: Value) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= VALUE_CHARS_MAX else f"{text[: VALUE_CHARS_MAX - 1]}…"

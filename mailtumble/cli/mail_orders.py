@@ -1,0 +1,155 @@
+"""``mailtumble mail send-at|send-now|retry|expire|cancel``: what a person wants of mails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from mailtumble.cli import orders, state
+from mailtumble.cli.orders import Choice, Order, order_options
+from mailtumble.cli.state import state_option
+from mailtumble.history import find_mail_id
+from mailtumble.wiring import Wiring
+from mailtumble.worker.views import mail_key
+from schemas.errors import BadInput
+from schemas.ids import mail_subject
+from schemas.values import Command, Status
+
+HEADINGS: Final = ("MAIL", "STATUS", "FROM", "TO", "SUBJECT")
+CELLS: Final = ("mail_id", "status", "envelope_sender", "recipient", "subject")
+
+
+@click.command("send-at")
+@click.argument("mail_id", metavar="ID")
+@click.argument("time")
+@order_options
+@state_option
+def send_at(
+    mail_id: str, time: str, *, by: str | None, why: str, state_dir: Path | None, debug: bool
+) -> None:
+    """Send a mail that waits at a time, whatever its alias's schedule says.
+
+    TIME is as 2026-12-24T18:00Z (UTC where no zone is told), or as +90m, +2h, +1d from now on.
+
+    \b
+    Example:  mailtumble mail send-at 3f2a 2026-12-24T18:00+01:00
+              mailtumble mail send-at 3f2a +90m
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    wired = state.wiring(state_dir)
+    at = orders.moment(time, wired.clock.now())
+    _give(wired, [_found(wired, mail_id)], Command.SEND_AT, by, why, at=at)
+
+
+@click.command("send-now")
+@click.argument("mail_id", metavar="ID")
+@order_options
+@state_option
+def send_now(
+    mail_id: str, *, by: str | None, why: str, state_dir: Path | None, debug: bool
+) -> None:
+    """Send a mail that waits at once (at the pace that SES allows).
+
+    \b
+    Example:  mailtumble mail send-now 3f2a
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    wired = state.wiring(state_dir)
+    _give(wired, [_found(wired, mail_id)], Command.SEND_NOW, by, why)
+
+
+_choosing = orders.bulk_options(
+    click.option(
+        "--status", type=click.Choice([str(each) for each in Status]), help="All that stand so."
+    )
+)
+
+
+@click.command("retry")
+@_choosing
+def retry(**options: Any) -> None:  # noqa: ANN401 - click gives them by name
+    """Send again what has ended otherwise than well, or look it up again.
+
+    \b
+    Example:  mailtumble mail retry 3f2a
+              mailtumble mail retry --status parked --preview
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    _order(Command.RETRY, Choice(**options))
+
+
+@click.command("expire")
+@_choosing
+def expire(**options: Any) -> None:  # noqa: ANN401 - click gives them by name
+    """End what is open of mails, as expired.
+
+    \b
+    Example:  mailtumble mail expire 3f2a --why "too late now"
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    _order(Command.EXPIRE, Choice(**options))
+
+
+@click.command("cancel")
+@_choosing
+def cancel(**options: Any) -> None:  # noqa: ANN401 - click gives them by name
+    """End what is open of mails, as rejected.
+
+    \b
+    Example:  mailtumble mail cancel 3f2a
+              mailtumble mail cancel --status scheduled --sender "*@spam.example" --yes
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    _order(Command.CANCEL, Choice(**options))
+
+
+def _order(what: Command, choice: Choice) -> None:
+    narrowed = choice.sender is not None or choice.recipient is not None
+    if (choice.status is not None) == bool(choice.mail_ids) or (choice.mail_ids and narrowed):
+        raise BadInput(
+            "name mails by their ids, or choose them by --status, narrowed by --sender and "
+            "--recipient"
+        )
+    wired = state.wiring(choice.state_dir)
+    if choice.mail_ids:
+        rows = [_named(wired, each) for each in choice.mail_ids]
+    else:
+        rows = [
+            item for item in _mails(wired) if item["status"] == choice.status and choice.fits(item)
+        ]
+    cells = [[row.get(name) for name in CELLS] for row in rows]
+    if orders.confirm(HEADINGS, cells, what, choice):
+        found = [str(row["mail_id"]) for row in rows]
+        _give(wired, found, what, choice.by, choice.why, as_json=choice.as_json)
+
+
+def _mails(wired: Wiring) -> list[dict[str, Any]]:
+    own = mail_key(wired.settings.generation, "")
+    items = wired.store().scan("mails")
+    return [dict(item) for item in items if str(item["mail_key"]).startswith(own)]
+
+
+def _named(wired: Wiring, given: str) -> dict[str, Any]:
+    found = _found(wired, given)
+    key = {"mail_key": mail_key(wired.settings.generation, found)}
+    return {**(wired.store().get("mails", key) or {}), "mail_id": found}
+
+
+def _found(wired: Wiring, mail_id: str) -> str:
+    return find_mail_id(wired.store(), wired.settings.generation, mail_id)
+
+
+def _give(
+    wired: Wiring,
+    mail_ids: list[str],
+    what: Command,
+    by: str | None,
+    why: str,
+    *,
+    at: int = 0,
+    as_json: bool = False,
+) -> None:
+    given = [
+        Order(name=each, subject=mail_subject(each), command=what, at=at)
+        for each in dict.fromkeys(mail_ids)
+    ]
+    orders.tell(orders.give(wired, given, by, why), as_json=as_json)

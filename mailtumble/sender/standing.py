@@ -1,0 +1,65 @@
+"""What core's views say of those that mail goes to: who is paused, which address is suppressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mailtumble.ports.store import ItemStore
+from mailtumble.worker.horizon import number
+from mailtumble.worker.views import address_key, pauses_key
+from processors.fleet.decider import EVERYBODY
+from schemas.ids import address_subject
+
+NOTHING_KNOWN: Final[Mapping[str, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class AddressStanding:
+    """``suppressed``: why nothing is sent there, or "". ``watched``: it has a record of bounces."""
+
+    suppressed: str = ""
+    watched: bool = False
+
+
+CLEAN: Final = AddressStanding()
+
+
+class Standing:
+    """Asked before each claim: a pause or a suppression holds for all that was not claimed yet."""
+
+    def __init__(self, store: ItemStore, generation: str, address_key_: str) -> None:
+        """Read the views of ``generation``; ``address_key_`` keys the digests of addresses."""
+        self._store = store
+        self._generation = generation
+        self._address_key = address_key_
+        self.paused: Mapping[str, str] = NOTHING_KNOWN
+
+    def poll(self) -> None:
+        """Read what is paused."""
+        item = self._store.get("fleet", pauses_key(self._generation)) or {}
+        paused: Any = item.get("paused") or {}
+        self.paused = paused
+
+    def is_paused(self, tenant: str) -> bool:
+        """Whether nothing of the tenant leaves now."""
+        return EVERYBODY in self.paused or tenant in self.paused
+
+    def of(self, addresses: Iterable[str], now: int) -> Mapping[str, AddressStanding]:
+        """How each address stands, in one batch read."""
+        distinct = list(dict.fromkeys(addresses))
+        keys = [
+            {"address_key": address_key(self._generation, address_subject(each, self._address_key))}
+            for each in distinct
+        ]
+        items = self._store.get_all("addresses", keys) if keys else ()
+        found: dict[str, AddressStanding] = {}
+        for address, item in zip(distinct, items, strict=True):
+            if item is None:
+                found[address] = CLEAN
+                continue
+            until, reason = number(item, "until"), item["reason"]
+            holds = reason is not None and (until == 0 or now < until)
+            found[address] = AddressStanding(str(reason) if holds else "", watched=True)
+        return found

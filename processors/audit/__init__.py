@@ -1,0 +1,1 @@
+"""Whether everything that came in has an end or is still open: the sum, from events and items."""

@@ -1,0 +1,1 @@
+"""What became of mail to an address over all mails, and whether it may be sent to."""

@@ -1,0 +1,108 @@
+"""Time, the fleet, people at the command line, and what can not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.structure import personal
+from schemas.values import Command, Schedule, TimerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """What was due has come; the decision is made when this record is read."""
+
+    kind: TimerKind
+    attempt_id: str
+    number: int
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaObserved:
+    """GetAccount answered with other limits than before (-1: no limit)."""
+
+    max_send_rate: float
+    max_24h: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordQuarantined:
+    """A record could not be read, or killed its worker: its bytes are kept, the shard goes on."""
+
+    application: str
+    shard_id: str
+    sequence_number: str
+    partition_key: str
+    reason: str
+    bucket: str
+    object_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRedriven:
+    """The bytes of a quarantined record were put back where they came from."""
+
+    quarantined: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandGiven:
+    """A person wants something done with what the record is about. ``at``: for ``send_at``."""
+
+    command_id: str
+    command: Command
+    by: str = personal()
+    why: str
+    at: int = 0
+    detail: str = personal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswered:
+    """What became of a person's command, in words for that person."""
+
+    command_id: str
+    accepted: bool
+    answer: str = personal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingPaused:
+    """Nothing more leaves: of one tenant, or (where ``tenant`` is empty) of the whole fleet."""
+
+    tenant: str
+    by: str = personal()
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingResumed:
+    """Mail leaves again."""
+
+    tenant: str
+    by: str = personal()
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasChanged:
+    """Somebody put an alias, whose ``version`` it is from then on."""
+
+    alias: str = personal()
+    version: int
+    tenant: str
+    targets: tuple[str, ...] = personal()
+    moderated: bool
+    schedule: Schedule
+    by: str = personal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasRemoved:
+    """Somebody took an alias away."""
+
+    alias: str = personal()
+    version: int
+    by: str = personal()

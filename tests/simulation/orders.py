@@ -1,0 +1,121 @@
+"""What moderators and operators do meanwhile: two at once, too late, or for what isn't there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from mailtumble.worker.application import Fact
+from mailtumble.worker.records import outgoing
+from processors.moderation.rules import Rule
+from schemas.events import CommandGiven
+from schemas.ids import FLEET_SUBJECT, address_subject, mail_subject
+from schemas.values import SECOND_US, Command, ModerationAction, OnExpiry
+
+if TYPE_CHECKING:
+    import random
+
+    from tests.simulation.world import World
+
+HELD: Final = "alias1@house.example"
+"""Whose mail is held, where there is moderation."""
+
+MODERATED_SHARE: Final = 0.4
+ORDERED_SHARE: Final = 0.12
+PAUSED_SHARE: Final = 0.15
+SUPPRESSED_SHARE: Final = 0.1
+AGAIN_SHARE: Final = 0.4
+UNWANTED: Final = "fine.t0.0.0@far.example"
+ENDINGS: Final = (Command.CANCEL, Command.EXPIRE)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A command: of which kind, and about which subject."""
+
+    command: Command
+    subject: str
+
+
+def moderation(draw: random.Random) -> tuple[Rule, ...]:
+    """In some worlds one alias's mail is held, by a rule that looks into headers, too."""
+    if draw.random() >= MODERATED_SHARE:
+        return ()
+    tag = Rule(name="tagged", action=ModerationAction.TAG, tag="a", headers=(("From", "*"),))
+    hold = Rule(
+        name="held",
+        action=ModerationAction.HOLD,
+        reason="a drawn lot",
+        recipients=(HELD,),
+        expires_after_us=int(draw.uniform(5, 40) * SECOND_US),
+        on_expiry=draw.choice(tuple(OnExpiry)),
+    )
+    return (tag, hold)
+
+
+def plan_orders(world: World) -> None:
+    """Draw what people do."""
+    for mail in list(world.sent_in):
+        at_s = (mail.arrived_at - world.began_at) / SECOND_US + world.draw.random() * 25
+        if world.rules.moderation and mail.alias == HELD:
+            _plan_moderation(world, mail.mail_id, at_s)
+        elif world.draw.random() < ORDERED_SHARE:
+            _plan_order(world, mail.mail_id, at_s)
+    if world.draw.random() < PAUSED_SHARE:
+        _plan_pause(world)
+    if world.draw.random() < SUPPRESSED_SHARE:
+        _plan_suppression(world)
+
+
+def _plan_moderation(world: World, mail: str, at_s: float) -> None:
+    """Two moderators within a second; or one, or none."""
+    draw = world.draw
+    both = (Command.APPROVE, Command.REJECT)
+    for what in draw.sample(both, draw.choice((0, 1, 2, 2, 2))):
+        _at(world, at_s + draw.random(), what, mail_subject(mail), mail)
+
+
+def _plan_order(world: World, mail: str, at_s: float) -> None:
+    draw = world.draw
+    what = draw.choice((*ENDINGS, Command.RETRY, Command.SEND_NOW, Command.SEND_AT))
+    _at(world, at_s, what, mail_subject(mail), mail)
+    if what in ENDINGS and draw.random() < AGAIN_SHARE:
+        _at(world, at_s + draw.random() * 5, Command.RETRY, mail_subject(mail), mail)
+
+
+def _plan_pause(world: World) -> None:
+    draw = world.draw
+    at_s, tenant = 2 + draw.random() * 20, draw.choice(("", "alias0@house.example"))
+    _at(world, at_s, Command.PAUSE, FLEET_SUBJECT, detail=tenant)
+    _at(world, at_s + 1 + draw.random() * 15, Command.RESUME, FLEET_SUBJECT, detail=tenant)
+
+
+def _plan_suppression(world: World) -> None:
+    draw = world.draw
+    subject = address_subject(UNWANTED, "")
+    world.suppressed.add(UNWANTED)
+    at_s = draw.random() * 20
+    _at(world, at_s, Command.SUPPRESS, subject, detail=UNWANTED)
+    if draw.random() < AGAIN_SHARE:
+        _at(world, at_s + draw.random() * 10, Command.RELEASE, subject, detail=UNWANTED)
+
+
+def _at(
+    world: World, at_s: float, what: Command, subject: str, mail: str = "", detail: str = ""
+) -> None:
+    name = f"{world.draw.getrandbits(64):016x}"
+    world.commands[name] = Given(what, subject)
+    if mail:
+        world.ordered.setdefault(mail, set()).add(what)
+    world.after(at_s, partial(_give, world, name, what, subject, detail))
+
+
+def _give(world: World, name: str, what: Command, subject: str, detail: str) -> None:
+    """Onto the stream, as the command line does it; now and then twice."""
+    now = world.clock.now()
+    at = now + int(world.draw.random() * 10 * SECOND_US) if what is Command.SEND_AT else 0
+    event = CommandGiven(command_id=name, command=what, by="somebody", why="", at=at, detail=detail)
+    record = outgoing(Fact(name, subject, name, "operator", (event,)), now)
+    for _ in range(1 + (world.draw.random() < 0.1)):
+        world.stream.append([record])

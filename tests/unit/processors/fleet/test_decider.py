@@ -1,0 +1,118 @@
+"""Pauses as a story: of everybody or of one tenant, each by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.fleet import decider as fleet
+from processors.fleet.decider import EVERYBODY, INITIAL, Fleet
+from schemas.events import (
+    CommandAnswered,
+    CommandGiven,
+    Event,
+    QuotaObserved,
+    SendingPaused,
+    SendingResumed,
+)
+from schemas.structure import from_plain, to_plain
+from schemas.values import Command
+from tests.event_strategies import events
+from tests.samples import obeyed, ordered, refused
+
+SHOP = "shop"
+
+
+def paused(tenant: str, by: str = "ann", why: str = "") -> SendingPaused:
+    """Nothing more leaves."""
+    return SendingPaused(tenant=tenant, by=by, why=why)
+
+
+def resumed(tenant: str) -> SendingResumed:
+    """Mail leaves again."""
+    return SendingResumed(tenant=tenant, by="ann", why="")
+
+
+def told(command: Command, tenant: str, why: str = "") -> CommandGiven:
+    """Ann wants something of a tenant, or of all."""
+    return ordered(command, detail=tenant, why=why)
+
+
+def fold(*told_: Event) -> Fleet:
+    """The state after all this."""
+    state = INITIAL
+    for event in told_:
+        state = fleet.evolve(state, event)
+    return state
+
+
+def decided(command: CommandGiven, *before: Event) -> tuple[Event, ...]:
+    """What follows from a command."""
+    return fleet.decide(fold(*before, command), command)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "whose"), [(EVERYBODY, "of the whole fleet"), (SHOP, "of shop")]
+)
+def test_sending_is_paused_and_goes_on(tenant: str, whose: str) -> None:
+    """Each time with an answer that says whose."""
+    assert decided(told(Command.PAUSE, tenant, "spam run")) == (
+        paused(tenant, why="spam run"),
+        obeyed(f"sending {whose} is paused"),
+    )
+    state = fold(paused(tenant, why="spam run"))
+    assert state.paused == {tenant: "ann: spam run"}
+    assert decided(told(Command.RESUME, tenant), paused(tenant)) == (
+        resumed(tenant),
+        obeyed(f"sending {whose} goes on"),
+    )
+    assert fold(paused(tenant), resumed(tenant)) == INITIAL
+
+
+@pytest.mark.parametrize(
+    ("tenant", "whose"), [(EVERYBODY, "of the whole fleet"), (SHOP, "of shop")]
+)
+def test_the_second_one_is_refused(tenant: str, whose: str) -> None:
+    """And told who came first, and why."""
+    before = paused(tenant, by="bea", why="spam run")
+    assert decided(told(Command.PAUSE, tenant), before) == (
+        refused(f"sending {whose} is paused already, by bea: spam run"),
+    )
+    assert decided(told(Command.RESUME, tenant), before, resumed(tenant)) == (
+        refused(f"sending {whose} is not paused"),
+    )
+    assert decided(told(Command.RESUME, tenant)) == (refused(f"sending {whose} is not paused"),)
+
+
+def test_a_tenants_pause_is_its_own() -> None:
+    """Resuming everybody does not resume a tenant that is paused by itself, nor another one."""
+    state = fold(paused(EVERYBODY), paused(SHOP), paused("news"), resumed(EVERYBODY))
+    assert set(state.paused) == {SHOP, "news"}
+    assert set(fold(paused(EVERYBODY), paused(SHOP), resumed(SHOP)).paused) == {EVERYBODY}
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in Command if each not in {Command.PAUSE, Command.RESUME}]
+)
+def test_a_fleet_can_not_be_told_what_is_meant_for_others(command: Command) -> None:
+    """It is no mail and no address."""
+    assert decided(told(command, EVERYBODY)) == (refused(f"a fleet can't {command}"),)
+
+
+def test_a_new_quota_is_no_command() -> None:
+    """It stands on the same subject, and nothing follows from it here."""
+    observed = QuotaObserved(max_send_rate=14.0, max_24h=-1)
+    assert fleet.decide(fold(paused(SHOP), observed), observed) == ()
+    assert fold(paused(SHOP), observed) == fold(paused(SHOP))
+
+
+@given(st.lists(events(), max_size=10), events())
+def test_anything_can_be_told_of_the_fleet(before: list[Event], fact: Event) -> None:
+    """Nothing raises; deciding twice is the same; every command has one answer; it is stored."""
+    state = fold(*before, fact)
+    said = fleet.decide(state, fact)
+    assert fleet.decide(state, fact) == said
+    answers = [event for event in said if isinstance(event, CommandAnswered)]
+    assert len(answers) == isinstance(fact, CommandGiven)
+    assert from_plain(Fleet, to_plain(state)) == state
