@@ -200,13 +200,13 @@ class EmbeddedHost:
         self.lanes[shard.id] = hosted
         self.vitals.pulses[shard.id] = Pulse(self.ports.clock.now())
         task = asyncio.create_task(
-            self._ending_on_error(f"shard {shard.id}", self._read(hosted, reader))
+            self._ending_on_error(f"shard {shard.id}", lambda: self._read(hosted, reader))
         )
         self._readers.add(task)
         task.add_done_callback(self._readers.discard)
 
-    async def _ending_on_error(self, what: str, work: Awaitable[None]) -> None:
-        await self._guarded(what, lambda: work)()
+    async def _ending_on_error(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        await self._guarded(what, work)()
 
     async def _read(self, hosted: Hosted, reader: ShardReader) -> None:
         """Read the shard to its end, or until the worker stops."""
