@@ -16,7 +16,8 @@ from mailtumble.local.ministack import free_port
 from mailtumble.ports.stream import OutgoingRecord, ShardReader
 from mailtumble.worker.assembly import core_lane
 from mailtumble.worker.core_host import core_host
-from mailtumble.worker.host import READ_LIMIT, TICK_S, EmbeddedHost
+from mailtumble.worker.host import READ_LIMIT, EmbeddedHost
+from mailtumble.worker.lane_host import TICK_S
 from mailtumble.worker.shard import ShardProcessor
 from processors.mail import Mail
 

@@ -131,9 +131,9 @@ def _host(name: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one
         return IntakeHost(ports, plan, web_port=web_port)
     poll_s = wired.settings.poll_interval_s
     if name == "sender":
-        from mailtumble.worker.sender_host import SenderHost  # noqa: PLC0415
+        from mailtumble.worker.sender_host import sender_host  # noqa: PLC0415
 
-        return SenderHost(ports, plan, web_port=web_port, poll_interval_s=poll_s)
+        return sender_host(ports, plan, web_port=web_port, poll_interval_s=poll_s)
     from mailtumble.worker.core_host import core_host  # noqa: PLC0415
 
     return core_host(ports, plan, web_port=web_port, poll_interval_s=poll_s)

@@ -1,21 +1,32 @@
-"""Core in the embedded host."""
+"""Core, as a host drives it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from mailtumble.ports.stream import Shard
 from mailtumble.worker.assembly import Plan, Ports, core_lane
 from mailtumble.worker.core import NAME
 from mailtumble.worker.host import EmbeddedHost
+from mailtumble.worker.lane_host import Work
+from mailtumble.worker.shard import ShardProcessor
+
+
+class CoreWork(Work):
+    """Lanes of ``core``; nothing goes on beside them."""
+
+    name = NAME
+
+    @property
+    def generation(self) -> str:
+        """The projections' generation."""
+        return self.host.plan.generation
+
+    def lane(self, shard: Shard) -> ShardProcessor:
+        """``core`` on one shard."""
+        return core_lane(shard, self.host.ports, self.host.plan, self.host.stopping)
 
 
 def core_host(ports: Ports, plan: Plan, **options: Any) -> EmbeddedHost:  # noqa: ANN401 - passed on
     """Hosts ``core`` over all shards; ``options`` as for :class:`EmbeddedHost`."""
-    return EmbeddedHost(
-        NAME,
-        ports,
-        plan,
-        lambda shard, stopping: core_lane(shard, ports, plan, stopping),
-        generation=plan.generation,
-        **options,
-    )
+    return EmbeddedHost(CoreWork, ports, plan, **options)

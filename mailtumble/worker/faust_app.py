@@ -28,6 +28,17 @@ class WithoutKafka(BootStrategy):
     enable_kafka_producer = False
 
 
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Which of Faust's web is served: at ``port`` (0: a free one; None: nothing at all).
+
+    ``pages`` off: no views of a worker (for the test that they are Faust's).
+    """
+
+    port: int | None
+    pages: bool = True
+
+
 @dataclass(slots=True)
 class Order:
     """Something for an agent to do, and where its result (or its error) goes."""
@@ -44,11 +55,9 @@ class FaustApp:
         name: str,
         vitals: Vitals,
         now: Callable[[], int],
-        *,
-        web_port: int,
-        pages: bool = True,
+        web: Web,
     ) -> None:
-        """``pages`` off: no web views (for the test that they are Faust's)."""
+        """``vitals`` are what the views show, ``now`` is microseconds UTC."""
         # Faust makes folders for tables, of which there are none.
         self._folder = TemporaryDirectory(prefix=f"mailtumble-{name}-", ignore_cleanup_errors=True)
         self.app = faust.App(
@@ -57,13 +66,14 @@ class FaustApp:
             datadir=self._folder.name,
             web_bind="127.0.0.1",
             web_host="127.0.0.1",
-            web_port=web_port,
+            web_port=web.port,
+            web_enabled=web.port is not None,
             web_in_thread=False,
             loghandlers=[],
         )
         self.app.boot_strategy = WithoutKafka(self.app)
         self._agents = 0
-        if pages:
+        if web.pages:
             self._pages(vitals, now)
 
     def agent(self, name: str, concurrency: int = 1) -> Agent:

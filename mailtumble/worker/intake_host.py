@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from mailtumble.worker.assembly import Plan, Ports, intake
-from mailtumble.worker.faust_app import FaustApp
+from mailtumble.worker.faust_app import FaustApp, Web
 from mailtumble.worker.web import Pulse, Vitals
 from schemas.errors import MailtumbleError, RetryableError
 
@@ -28,7 +28,7 @@ class IntakeHost:
         """Put the service and its threads together."""
         self._clock = ports.clock
         self.vitals = Vitals("intake", ports.clock.now())
-        self.faust = FaustApp("intake", self.vitals, ports.clock.now, web_port=web_port)
+        self.faust = FaustApp("intake", self.vitals, ports.clock.now, Web(web_port))
         self._rounds = ThreadPoolExecutor(ROUNDS + 1, thread_name_prefix="intake")
         self._objects = ThreadPoolExecutor(16, thread_name_prefix="intake-s3")
         self._service = intake(ports, plan, self._side_by_side)

@@ -1,9 +1,9 @@
-"""The sender in the embedded host: pace by Faust's timer, calls on threads, each at its instant."""
+"""The sender, as a host drives it: pace by Faust's timer, calls on threads, each at its instant."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 
@@ -12,7 +12,8 @@ from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.assembly import Lane, Plan, Ports, SenderParts
-from mailtumble.worker.host import EmbeddedHost, Hosted
+from mailtumble.worker.host import EmbeddedHost
+from mailtumble.worker.lane_host import Hosted, LaneHost, Work
 from mailtumble.worker.records import outgoing
 from schemas.values import SECOND_US
 
@@ -23,42 +24,49 @@ PREPARED_US: Final = 300_000
 """A job is taken up so long before its instant: fetching and rewriting take their time."""
 
 
-class SenderHost(EmbeddedHost):
-    """Hosts ``sender`` over all shards."""
+class SenderWork(Work):
+    """Lanes of ``sender``, and beside them pace, quota and the calls themselves."""
 
-    def __init__(self, ports: Ports, plan: Plan, **options: Any) -> None:  # noqa: ANN401
-        """``options`` as for :class:`EmbeddedHost`."""
-        self.parts = SenderParts(ports, plan, self.stopping)
-        super().__init__(NAME, ports, plan, self._lane, generation=GENERATION, **options)
+    name = NAME
+
+    def __init__(self, host: LaneHost) -> None:
+        """Put the parts together that all lanes of the process share."""
+        super().__init__(host)
+        self.parts = SenderParts(host.ports, host.plan, host.stopping)
         self._calls = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="sender-call")
         self._jobs: set[asyncio.Task[None]] = set()
 
-    def add_timers(self) -> None:
-        """Pace and quota besides."""
-        super().add_timers()
-        self.faust.timer(QUOTA_S, self._guarded("quota", self._poll_quota))
-        self.faust.timer(PACE_S, self._guarded("pace", lambda: self.each_lane(self._pace)))
+    @property
+    def generation(self) -> str:
+        """The sender's only one."""
+        return GENERATION
 
-    async def finish(self) -> None:
+    def lane(self, shard: Shard) -> Lane:
+        """``sender`` on one shard."""
+        return self.parts.lane(shard)
+
+    def add_timers(self) -> None:
+        """Pace and quota."""
+        host = self.host
+        host.faust.timer(QUOTA_S, host.guarded("quota", self._poll_quota))
+        host.faust.timer(PACE_S, host.guarded("pace", lambda: host.each_lane(self._pace)))
+
+    async def finish(self, lanes: Sequence[Hosted]) -> None:
         """Let the calls under way end, and tell their outcomes."""
         if self._jobs:
             await asyncio.wait(set(self._jobs))
-        for hosted in self.lanes.values():
+        for hosted in lanes:
             await hosted.run(_sender(hosted).flush)
 
     def close(self) -> None:
-        """Let the threads go, those of calls too."""
-        super().close()
+        """Let the threads of calls go."""
         self._calls.shutdown(wait=False, cancel_futures=True)
 
-    def _lane(self, shard: Shard, stopping: Callable[[], bool]) -> Lane:  # noqa: ARG002
-        return self.parts.lane(shard)
-
     async def _poll_quota(self) -> None:
-        facts = await self.blocking(self.parts.poll)
+        facts = await self.host.blocking(self.parts.poll)
         if facts:
-            records = [outgoing(fact, self.ports.clock.now()) for fact in facts]
-            await self.blocking(lambda: self.ports.stream.append(records))
+            records = [outgoing(fact, self.host.ports.clock.now()) for fact in facts]
+            await self.host.blocking(lambda: self.host.ports.stream.append(records))
 
     async def _pace(self, hosted: Hosted) -> None:
         lane = _sender(hosted)
@@ -72,7 +80,7 @@ class SenderHost(EmbeddedHost):
             task.add_done_callback(self._jobs.discard)
 
     async def _carry_out(self, lane: SenderShard, job: Job) -> None:
-        wait_us = job.instant_at - PREPARED_US - self.ports.clock.now()
+        wait_us = job.instant_at - PREPARED_US - self.host.ports.clock.now()
         if wait_us > 0:
             await asyncio.sleep(wait_us / SECOND_US)
         loop = asyncio.get_running_loop()
@@ -81,7 +89,12 @@ class SenderHost(EmbeddedHost):
             lambda: self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant),
         )
         lane.report(job, outcome)
-        self.vitals.count(type(outcome).__name__)
+        self.host.vitals.count(type(outcome).__name__)
+
+
+def sender_host(ports: Ports, plan: Plan, **options: Any) -> EmbeddedHost:  # noqa: ANN401 - passed on
+    """Hosts ``sender`` over all shards; ``options`` as for :class:`EmbeddedHost`."""
+    return EmbeddedHost(SenderWork, ports, plan, **options)
 
 
 def _sender(hosted: Hosted) -> SenderShard:

@@ -25,7 +25,7 @@ from mailtumble.worker.assembly import Plan, Ports, core_lane, intake
 from mailtumble.worker.core_host import core_host
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.intake_host import IntakeHost
-from mailtumble.worker.sender_host import SenderHost
+from mailtumble.worker.sender_host import sender_host
 from schemas.codec import decode
 from schemas.events import Event, MailReceived, SendAccepted, SendScheduled
 from schemas.values import SECOND_US
@@ -141,7 +141,7 @@ class World:
             return IntakeHost(ports, self.plan, web_port=self.web_port)
         options = {"web_port": self.web_port, "poll_interval_s": 0.1, **options}
         if name == "sender":
-            return SenderHost(ports, self.plan, **options)
+            return sender_host(ports, self.plan, **options)
         return core_host(ports, self.plan, **options)
 
     def bring(self, stage: str) -> None:

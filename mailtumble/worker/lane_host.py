@@ -1,0 +1,184 @@
+"""What every host of lanes has, whoever reads the stream: Faust, threads, timers, an end.
+
+The event loop belongs to Faust's timers and views; every call to AWS blocks a thread of its own,
+never the loop. What a shard does goes through its agent, one step at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeVar
+
+from mailtumble.ports.stream import Shard
+from mailtumble.worker.assembly import Lane, Plan, Ports
+from mailtumble.worker.cursor import ShardLost
+from mailtumble.worker.faust_app import Agent, FaustApp, Web
+from mailtumble.worker.web import Vitals
+from schemas.errors import MailtumbleError, RetryableError
+
+T = TypeVar("T")
+
+TICK_S: Final = 0.25
+
+logger = logging.getLogger(__name__)
+
+
+class Ended(MailtumbleError):  # noqa: N818 - what happened
+    """The worker has to end; the text says why."""
+
+
+@dataclass(slots=True)
+class Hosted:
+    """A lane with its agent, its thread and its place in the stream.
+
+    ``leaving``: nothing new is begun on it.
+    """
+
+    shard: Shard
+    lane: Lane
+    agent: Agent
+    thread: ThreadPoolExecutor
+    busy: bool = False
+    leaving: bool = False
+
+    async def run(self, step: Callable[[], T]) -> T:
+        """Do a step on the lane's thread, in its turn."""
+        loop = asyncio.get_running_loop()
+        return await self.agent.ask(lambda: loop.run_in_executor(self.thread, step))
+
+
+class Work:
+    """What a host does for its application: lanes, and what goes on beside them.
+
+    Attributes:
+        name: the application's.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, host: LaneHost) -> None:
+        """Belong to a host, whose ports and plan are there already."""
+        self.host = host
+
+    @property
+    def generation(self) -> str:
+        """Which generation's cursors the lanes keep."""
+        raise NotImplementedError
+
+    def lane(self, shard: Shard) -> Lane:
+        """The application on one shard."""
+        raise NotImplementedError
+
+    def add_timers(self) -> None:
+        """What happens again and again besides ticks."""
+
+    async def finish(self, lanes: Sequence[Hosted]) -> None:
+        """What has to be finished before these lanes are released."""
+
+    def close(self) -> None:
+        """Let threads of its own go."""
+
+
+class LaneHost:
+    """Lanes of one application, with what they need around them."""
+
+    def __init__(
+        self,
+        work: type[Work],
+        ports: Ports,
+        plan: Plan,
+        *,
+        web: Web,
+    ) -> None:
+        """``web`` says what of Faust's web is served."""
+        self.application = work.name
+        self.ports = ports
+        self.plan = plan
+        self.vitals = Vitals(self.application, ports.clock.now())
+        self.faust = FaustApp(self.application, self.vitals, ports.clock.now, web)
+        self.lanes: dict[str, Hosted] = {}
+        self.threads = ThreadPoolExecutor(16, thread_name_prefix=f"{self.application}-io")
+        self._ending: asyncio.Future[str] | None = None
+        self._stopping = False
+        self.work = work(self)
+
+    def add_timers(self) -> None:
+        """What happens again and again."""
+        self.faust.timer(TICK_S, self.guarded("tick", lambda: self.each_lane(self._tick)))
+        self.work.add_timers()
+
+    async def each_lane(self, step: Callable[[Hosted], Awaitable[None]]) -> None:
+        """Do a step for every lane that isn't at it still, side by side."""
+        idle = [each for each in self.lanes.values() if not (each.busy or each.leaving)]
+
+        async def one(hosted: Hosted) -> None:
+            hosted.busy = True
+            try:
+                await step(hosted)
+            except RetryableError as error:
+                logger.warning("%s %s: %s", self.application, hosted.shard.id, error)
+            except ShardLost as error:
+                self.lost(hosted, error)
+            finally:
+                hosted.busy = False
+
+        await asyncio.gather(*(one(hosted) for hosted in idle))
+
+    async def begin(self, shard: Shard) -> tuple[Hosted, str | None]:
+        """A lane that has taken its shard over, and where to read on after."""
+        agent = self.faust.agent(f"{self.application}-{shard.id}")
+        await agent.start()
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.application}-{shard.id}")
+        hosted = Hosted(shard, self.work.lane(shard), agent, thread)
+        return hosted, await hosted.run(hosted.lane.take_over)
+
+    async def blocking(self, call: Callable[[], T]) -> T:
+        """Make a call that blocks, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, call)
+
+    def stopping(self) -> bool:
+        """Whether the worker is about to end."""
+        return self._stopping
+
+    def end(self, reason: str) -> None:
+        """Let the worker end: it can't do its work any more."""
+        if self._ending is not None and not self._ending.done():
+            self._ending.set_result(reason)
+
+    def lost(self, hosted: Hosted, error: ShardLost) -> None:  # noqa: ARG002 - for other hosts
+        """Another owner has a lane's shard: this host ends."""
+        raise error
+
+    def guarded(
+        self, what: str, body: Callable[[], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Rule 5: what can be retried waits for the next time, any other error ends the worker."""
+
+        async def guarded() -> None:
+            if self._stopping:
+                return
+            try:
+                await body()
+            except RetryableError as error:
+                logger.warning("%s %s: %s", self.application, what, error)
+            except MailtumbleError as error:
+                self.end(f"{what}: {error}")
+            except Exception as error:
+                logger.exception("%s: %s failed", self.application, what)
+                self.end(f"{what}: {type(error).__name__}: {error}")
+
+        return guarded
+
+    def close(self) -> None:
+        """Let the threads go; a call without an answer ends when it ends."""
+        for hosted in self.lanes.values():
+            hosted.thread.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.work.close()
+
+    async def _tick(self, hosted: Hosted) -> None:
+        await hosted.run(hosted.lane.tick)
