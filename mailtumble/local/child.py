@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-from mailtumble.local.ministack_server import die_with
+from mailtumble.parent import die_with
 
 
 def main() -> None:

@@ -7,19 +7,16 @@ iterator of the last five minutes on each call; with 250,000 records an empty Ge
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from mailtumble.parent import die_with
+
 EXPIRE_EVERY_S: Final = 60.0
 PARENT_VARIABLE: Final = "MAILTUMBLE_MINISTACK_PARENT"
-_PR_SET_PDEATHSIG: Final = 1
-_WATCH_EVERY_S: Final = 1.0
 
 
 def main() -> None:
@@ -50,25 +47,6 @@ def at_most_every(
             function(*arguments)
 
     return wrapper
-
-
-def die_with(parent: int) -> None:
-    """End this process when ``parent``, its parent, ends, however that ends.
-
-    Linux sends the signal by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it ended before anybody watched it
-        sys.exit(1)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_WATCH_EVERY_S)
-    os._exit(1)
 
 
 if __name__ == "__main__":

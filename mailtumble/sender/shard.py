@@ -21,7 +21,7 @@ from mailtumble.sender.queue import Entry, Queue
 from mailtumble.sender.standing import AddressStanding, Standing
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.application import Fact
-from mailtumble.worker.shard import ShardProcessor, Surroundings
+from mailtumble.worker.shard import ShardProcessor, Surroundings, Tally
 from schemas.errors import RetryableError
 from schemas.events import (
     Event,
@@ -76,6 +76,11 @@ class SenderShard:
             settings.times,
             settings.owner,
         )
+
+    @property
+    def tally(self) -> Tally:
+        """See :class:`ShardProcessor`."""
+        return self.processor.tally
 
     def take_over(self) -> str | None:
         """Fence the predecessor off, load queue and deadlines; where to read on after."""

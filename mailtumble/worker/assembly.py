@@ -28,7 +28,7 @@ from mailtumble.sender.transmission import Transmission
 from mailtumble.worker.application import Fact
 from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
-from mailtumble.worker.shard import ShardProcessor, Surroundings
+from mailtumble.worker.shard import ShardProcessor, Surroundings, Tally
 from mailtumble.worker.trials import Trials
 from processors.moderation.rules import header_names
 from schemas.values import SECOND_US
@@ -71,6 +71,10 @@ class Plan:
 
 class Lane(Protocol):
     """One application on one shard, as its host drives it: one call at a time."""
+
+    @property
+    def tally(self) -> Tally:
+        """What it has done since it took over."""
 
     def take_over(self) -> str | None:
         """Fence the predecessor off; where to read on after."""

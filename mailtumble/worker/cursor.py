@@ -48,13 +48,18 @@ class Position:
     poison: str | None
 
 
+def cursor_key(application: str, generation: str, shard_id: str) -> dict[str, str]:
+    """The key of a cursor's item."""
+    return {"cursor": f"{application}#{generation}#{shard_id}"}
+
+
 class Cursor:
     """One (application, generation, shard), owned since :meth:`take_over`."""
 
     def __init__(self, store: ItemStore, application: str, generation: str, shard_id: str) -> None:
         """Know its place; nothing is read yet."""
         self._store = store
-        self._key = {"cursor": f"{application}#{generation}#{shard_id}"}
+        self._key = cursor_key(application, generation, shard_id)
         self.shard_id = shard_id
         self.sequence: str | None = None
         self.epoch = 0

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mailtumble.ports.stream import Batch, Shard, ShardReader
 from mailtumble.worker.assembly import Plan, Ports, startable
+from mailtumble.worker.cursor import cursor_key
 from mailtumble.worker.faust_app import Web
 from mailtumble.worker.lane_host import Ended, Hosted, LaneHost, Work
 from mailtumble.worker.lease import BEAT_S, HostLease
@@ -94,7 +95,7 @@ class EmbeddedHost(LaneHost):
     def _note_closed(self, shards: Sequence[Shard]) -> None:
         unknown = [each.id for each in shards if each.closed and each.id not in self._closed]
         for shard_id in unknown:
-            key = {"cursor": f"{self.application}#{self.work.generation}#{shard_id}"}
+            key = cursor_key(self.application, self.work.generation, shard_id)
             item = self.ports.store.get("cursors", key)
             if item is not None and item.get("closed"):
                 self._closed.add(shard_id)

@@ -3,6 +3,9 @@
 The fence of the cursors makes two owners harmless; this makes sure that there aren't two in the
 first place, and that a host takes its dead predecessor's place by itself. No clocks are compared:
 a heart that beats is seen to beat.
+
+The KCL's fleet holds the place as one (:data:`FLEET`): its workers beat the same heart, and the
+place is free once none of them does.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from schemas.errors import MailtumbleError
 
 BEAT_S: Final = 1.0
 WATCHED_S: Final = 3.0
+FLEET: Final = "the KCL's workers"
+"""The holder that all workers of a fleet are; no host's name has blanks."""
 
 
 class HostAlive(MailtumbleError):  # noqa: N818 - what was found
@@ -35,7 +40,7 @@ class HostLease:
     """The right to host an application in one process."""
 
     def __init__(self, store: ItemStore, application: str, holder: str) -> None:
-        """``holder`` names this host."""
+        """``holder`` names this host, or is :data:`FLEET`."""
         self._store = store
         self._application = application
         self._holder = holder
@@ -49,6 +54,9 @@ class HostLease:
             HostAlive: the predecessor lives.
         """
         before = self._store.get("fleet", self._key)
+        if before is not None and self._is_shared(before):
+            self.beat()
+            return
         if before is not None:
             waited = 0.0
             while waited < WATCHED_S:
@@ -73,7 +81,9 @@ class HostLease:
             raise self._alive(error.items[0]) from error
 
     def release(self) -> None:
-        """Leave the place to whoever comes."""
+        """Leave the place to whoever comes; a fleet's worker leaves it to the others."""
+        if self._holder == FLEET:
+            return
         with contextlib.suppress(ConditionFailed):  # another one has the place already
             self._store.write(Delete("fleet", self._key, (self._mine,)))
 
@@ -89,7 +99,13 @@ class HostLease:
         try:
             self._store.write(Put("fleet", item, tuple(when)))
         except ConditionFailed as error:
-            raise self._alive(error.items[0]) from error
+            now = error.items[0]
+            if now is None or not self._is_shared(now):
+                raise self._alive(now) from error
+            self.beat()  # another worker of the same fleet was quicker
+
+    def _is_shared(self, item: Item) -> bool:
+        return self._holder == FLEET and item["holder"] == FLEET
 
     def _alive(self, item: Item | None) -> HostAlive:
         other = item["holder"] if item else "nobody"

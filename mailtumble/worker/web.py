@@ -22,10 +22,14 @@ class Pulse:
 
 @dataclass(slots=True)
 class Vitals:
-    """What the host writes down and the views read; all on the event loop."""
+    """What the host writes down and the views read; all on the event loop.
+
+    ``needs_shards``: without a shard it is not healthy.
+    """
 
     worker: str
     started_at: int
+    needs_shards: bool = False
     pulses: dict[str, Pulse] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     tallies: dict[str, Mapping[str, int]] = field(default_factory=dict)
@@ -36,20 +40,23 @@ class Vitals:
 
 
 def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
-    """HTTP status and body: 503 where a shard does not move."""
+    """HTTP status and body: 503 where a shard does not move, or none is there that should be."""
     shards = {
         shard: {"lag_ms": pulse.lag_ms, "silent_ms": (now - pulse.moved_at) // 1000}
         for shard, pulse in sorted(vitals.pulses.items())
     }
     stalled = [shard for shard, pulse in vitals.pulses.items() if now - pulse.moved_at > STALLED_US]
+    status = "stalled" if stalled else "ok"
+    if vitals.needs_shards and not vitals.pulses:
+        status = "without shards"
     body = {
         "worker": vitals.worker,
-        "status": "stalled" if stalled else "ok",
+        "status": status,
         "stalled": sorted(stalled),
         "uptime_s": (now - vitals.started_at) // SECOND_US,
         "shards": shards,
     }
-    return (503 if stalled else 200), body
+    return (200 if status == "ok" else 503), body
 
 
 def metrics(vitals: Vitals, now: int) -> str:

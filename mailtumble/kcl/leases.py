@@ -1,0 +1,128 @@
+"""Lease rows made before the daemon starts: it then takes them at once.
+
+On an empty lease table the KCL waits up to 30 s before it looks for shards, and longer to elect
+who does. A row for every shard that may begin takes all of that away; a row that is there
+already stays as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from mailtumble.aws.errors import Calling, code_of
+from mailtumble.ports.store import ItemStore
+from mailtumble.ports.stream import Shard
+from mailtumble.worker.assembly import startable
+from mailtumble.worker.cursor import cursor_key
+from schemas.errors import RetryableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Row = Mapping[str, Mapping[str, Any]]
+
+TRIM_HORIZON: Final = "TRIM_HORIZON"
+ACTIVE_WITHIN_S: Final = 60.0
+_POLL_S: Final = 0.1
+
+
+def closed_shards(
+    store: ItemStore, application: str, generation: str, shards: Sequence[Shard]
+) -> set[str]:
+    """The shards that the application has read to their end, by its cursors."""
+    ended = [shard.id for shard in shards if shard.closed]
+    items = store.get_all("cursors", [cursor_key(application, generation, each) for each in ended])
+    return {
+        shard_id for shard_id, item in zip(ended, items, strict=True) if item and item.get("closed")
+    }
+
+
+def rows_to_make(shards: Sequence[Shard], closed: set[str], leased: set[str]) -> list[Row]:
+    """Rows for the shards that may begin now: every parent read to its end, or not listed.
+
+    The KCL makes those of the others when it ends their parents. It begins at the oldest record;
+    what the cursor has passed is skipped by the lane.
+    """
+    begun = closed | leased
+    return [_row(shard) for shard in startable(shards, begun.__contains__, closed.__contains__)]
+
+
+def _row(shard: Shard) -> Row:
+    row: dict[str, Mapping[str, Any]] = {
+        "leaseKey": {"S": shard.id},
+        "checkpoint": {"S": TRIM_HORIZON},
+        "checkpointSubSequenceNumber": {"N": "0"},
+        "leaseCounter": {"N": "0"},
+        "ownerSwitchesSinceCheckpoint": {"N": "0"},
+        "startingHashKey": {"S": str(shard.first_hash_key)},
+        "endingHashKey": {"S": str(shard.last_hash_key)},
+    }
+    if shard.parents:
+        row["parentShardId"] = {"SS": sorted(shard.parents)}
+    return row
+
+
+class LeaseTable:
+    """The KCL's lease table of one application, which is named after it."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        """``name`` is the KCL's application name."""
+        self._client = client
+        self._name = name
+        self._what = f"lease table {name}"
+
+    def ensure(self) -> None:
+        """Create the table as the KCL would, if it is missing, and wait until it is active.
+
+        Raises:
+            RetryableError: it isn't active after a minute.
+        """
+        deadline = time.monotonic() + ACTIVE_WITHIN_S
+        with Calling(self._what):
+            while (status := self._status()) != "ACTIVE":
+                if status is None:
+                    self._create()
+                if time.monotonic() > deadline:
+                    raise RetryableError(f"{self._what} is not active: {status}")
+                time.sleep(_POLL_S)
+
+    def leased(self) -> set[str]:
+        """The shards that have a row."""
+        with Calling(self._what):
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._name, ProjectionExpression="leaseKey", ConsistentRead=True
+            )
+            return {item["leaseKey"]["S"] for page in pages for item in page["Items"]}
+
+    def make(self, rows: Sequence[Row]) -> None:
+        """Write the rows that are not there; a daemon that runs already may make the same ones."""
+        for row in rows:
+            with Calling(self._what):
+                try:
+                    self._client.put_item(
+                        TableName=self._name,
+                        Item=row,
+                        ConditionExpression="attribute_not_exists(leaseKey)",
+                    )
+                except self._client.exceptions.ConditionalCheckFailedException:
+                    continue
+
+    def _status(self) -> str | None:
+        try:
+            return self._client.describe_table(TableName=self._name)["Table"]["TableStatus"]
+        except self._client.exceptions.ResourceNotFoundException:
+            return None
+
+    def _create(self) -> None:
+        try:
+            self._client.create_table(
+                TableName=self._name,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
+            )
+        except self._client.exceptions.ClientError as error:
+            if code_of(error) != "ResourceInUseException":
+                raise
