@@ -176,6 +176,32 @@ class Settings:
         least=0,
         most=2**16 - 1,
     )
+    kcl_worker_id: str = _text(
+        "",
+        "The KCL host's name, the same after a restart and different for each; the machine's name"
+        " where empty.",
+        allowed="at most 100 letters, digits, dots, hyphens and underscores",
+        pattern=r"[A-Za-z0-9._-]{0,100}",
+    )
+    kcl_failover_ms: int = _number(
+        3000,
+        "Milliseconds without a sign of life after which another worker takes a lease.",
+        # 200 was measured: leases are lost to nobody, and 10,000 records come twice.
+        least=1000,
+        most=600_000,
+    )
+    kcl_heap_mb: int = _number(
+        192, "Java's heap under the KCL; the process takes about 200 MB more.", least=64, most=16384
+    )
+    kcl_grace_s: float = _number(
+        12.0, "How long a hand-over by the KCL may take after SIGTERM.", least=8, most=600
+    )
+    kcl_message_timeout_s: int = _number(
+        300,
+        "How long a child may take for a batch before the KCL's daemon ends itself.",
+        least=30,
+        most=24 * 60 * 60,
+    )
 
     def policy(self) -> UnknownPolicy:
         """``on_unknown`` as a value."""

@@ -17,33 +17,26 @@ import click
 
 from mailtumble.cli.state import state_option, wiring
 from mailtumble.local.ministack import free_port
+from mailtumble.logs import log_to_stderr
 from mailtumble.wiring import Wiring
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line, for machines that collect logs."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger and message; the traceback where there is one."""
-        line: dict[str, Any] = {
-            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+from schemas.errors import BadInput
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", type=click.Choice(["core", "sender", "intake"]))
 @click.option(
     "--host",
-    type=click.Choice(["embedded"]),
+    type=click.Choice(["embedded", "kcl"]),
     default="embedded",
     show_default=True,
-    help="How the stream is read: embedded drives every shard in this one process.",
+    help="How the stream is read: embedded drives every shard in this one process, kcl shares "
+    "them with other machines (needs Java and the extra kcl).",
+)
+@click.option(
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Start nothing; say what the host has found, or what is missing.",
 )
 @click.option(
     "--status-file",
@@ -54,6 +47,7 @@ class JsonLines(logging.Formatter):
 def command(
     name: str,
     host: str,
+    only_check: bool,  # noqa: FBT001 - click gives it by name
     status_file: Path | None,
     state_dir: Path | None,
     debug: bool,  # noqa: FBT001 - click gives it by name
@@ -68,34 +62,32 @@ def command(
     \b
     Example:  mailtumble worker core
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
-    del host
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True
-    )
-    for noisy in (
-        "botocore",
-        "urllib3",
-        "boto3",
-        "faust",
-        "mode",
-        "aiohttp",
-        "asyncio",
-    ):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # That a timer's body outlasts its interval is nothing to warn of: the next one is left out.
-    logging.getLogger("mode.timers").setLevel(logging.ERROR)
-    asyncio.run(_serve(name, wiring(state_dir), status_file))
+    log_to_stderr(debug=debug)
+    wired = wiring(state_dir)
+    if host == "kcl" and name == "intake":
+        raise BadInput("intake reads no stream: the host kcl is for core and sender")
+    if only_check:
+        _check(name, host, wired)
+        return
+    asyncio.run(_serve(name, host, wired, status_file))
     logging.shutdown()
     sys.stderr.flush()
     # Threads that wait for a call without an answer must not hold the process up.
     os._exit(0)
 
 
-async def _serve(name: str, wired: Wiring, status_file: Path | None) -> None:
+def _check(name: str, kind: str, wired: Wiring) -> None:
+    if kind == "kcl":
+        from mailtumble.kcl.supervisor import check  # noqa: PLC0415
+
+        for line in check(name, wired):
+            click.echo(line)
+    click.echo(f"{name} can be started with --host {kind}")
+
+
+async def _serve(name: str, kind: str, wired: Wiring, status_file: Path | None) -> None:
     web_port = wired.settings.web_port or free_port()
-    host = _host(name, wired, web_port)
+    host = _host(name, kind, wired, web_port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -120,7 +112,11 @@ async def _serve(name: str, wired: Wiring, status_file: Path | None) -> None:
             status_file.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file, at the end
 
 
-def _host(name: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one of three hosts
+def _host(name: str, kind: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one of four
+    if kind == "kcl":
+        from mailtumble.kcl.supervisor import KclHost  # noqa: PLC0415 - only what is used
+
+        return KclHost(name, wired, web_port=web_port)
     ports, plan = wired.ports(), wired.plan()
     if name == "intake":
         from mailtumble.worker.intake_host import IntakeHost  # noqa: PLC0415 - only what is used

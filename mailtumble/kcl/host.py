@@ -1,0 +1,248 @@
+"""The host inside a child process: one lane, driven by the KCL's protocol, timers by Faust.
+
+Every method is called on the event loop; the protocol's thread waits for it meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from mailtumble.kcl import reports
+from mailtumble.kcl.reports import Report
+from mailtumble.ports.stream import Shard, StoredRecord
+from mailtumble.worker.assembly import Plan, Ports
+from mailtumble.worker.cursor import ShardLost
+from mailtumble.worker.faust_app import Web
+from mailtumble.worker.lane_host import Ended, Hosted, LaneHost, Work
+from mailtumble.worker.shard import Stopping
+from mailtumble.worker.web import Pulse
+from schemas.errors import InvariantBroken, MailtumbleError, RetryableError
+from schemas.values import SECOND_US
+
+T = TypeVar("T")
+
+LAST_WORDS_S: Final = 3.0
+"""How long outcomes are told when the child has to end, or has lost its lease."""
+AGAIN_S: Final = 0.5
+_STEP_S: Final = 0.02
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSettings:
+    """``folder`` takes the report, ``grace_s`` is what a good-bye may take.
+
+    ``silent_s``: for so long the KCL may go on giving records to a lane that has lost its cursor.
+    """
+
+    folder: Path
+    grace_s: float
+    silent_s: float
+
+
+class ChildHost(LaneHost):
+    """Drives the one lane of a child.
+
+    A lane that is another's now stays silent: records are let pass, none is checkpointed, until
+    the lease goes. Should the KCL go on giving it records for ``silent_s``, the lease is ours and
+    the cursor is not (a zombie has raised its epoch last): then the child ends, and its successor
+    takes the cursor back.
+    """
+
+    def __init__(self, work: type[Work], ports: Ports, plan: Plan, settings: ChildSettings) -> None:
+        """Host nothing yet."""
+        super().__init__(work, ports, plan, web=Web(None))
+        self._settings = settings
+        self._hosted: Hosted | None = None
+        self._lost_at: int | None = None
+        self._passing = False
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether another owner has the cursor."""
+        return self._lost_at is not None
+
+    async def run(self, protocol: Awaitable[None]) -> None:
+        """Host until the protocol ends.
+
+        Raises:
+            MailtumbleError: the child had to end for another reason.
+        """
+        self._ending = asyncio.get_running_loop().create_future()
+        self.add_timers()
+        self.faust.timer(reports.EVERY_S, self._report)
+        await self.faust.start()
+        speaking = asyncio.ensure_future(protocol)
+        either: set[asyncio.Future[Any]] = {speaking, self._ending}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._ending.done():
+            return speaking.result()
+        await self._tell_outcomes()
+        raise Ended(self._ending.result())
+
+    def stop(self) -> None:
+        """Wait for nothing any more: the daemon is about to ask for the good-bye."""
+        self._stopping = True
+        # It asks while it lives; if it never does, nobody works on the shard meanwhile.
+        asyncio.get_running_loop().call_later(
+            2 * self._settings.grace_s, self.end, "asked to stop, and the daemon goes on"
+        )
+
+    async def start(self, shard_id: str) -> str | None:
+        """Take the shard over; the sequence number that its cursor stands at."""
+        shard = await self._patiently(lambda: self._find(shard_id))
+        try:
+            hosted, after = await self._patiently(lambda: self.begin(shard))
+        except ShardLost as error:
+            self._lose(shard_id, error)
+            return None
+        self._hosted = self.lanes[shard_id] = hosted
+        self.vitals.pulses[shard_id] = Pulse(self.ports.clock.now())
+        logger.info("%s took %s over, after %s", self.application, shard_id, after)
+        return after
+
+    async def process(self, records: Sequence[StoredRecord], lag_ms: int) -> bool:
+        """Work a batch off, which may be empty; whether it is done and may be checkpointed.
+
+        Raises:
+            MailtumbleError: it can't be done: the child has to end.
+        """
+        hosted = self._speaking()
+        if hosted is None:
+            return False
+        if records:
+            try:
+                await hosted.run(lambda: hosted.lane.process(records))
+            except ShardLost as error:
+                self.lost(hosted, error)
+                return False
+            except Stopping as error:
+                # The rest is the next owner's; what comes now must not be taken before it.
+                logger.info("%s stops: %s", hosted.shard.id, error)
+                self._passing = True
+                return False
+            self.vitals.count("records", len(records))
+        pulse = self.vitals.pulses[hosted.shard.id]
+        pulse.moved_at, pulse.lag_ms = self.ports.clock.now(), lag_ms
+        return True
+
+    async def close_shard(self) -> bool:
+        """The shard is read to its end; whether its end may be checkpointed."""
+        hosted = self._speaking()
+        if hosted is None:
+            return False
+        await self._leave(hosted)
+        await self.work.finish([hosted])
+        try:
+            await hosted.run(hosted.lane.close)
+        except ShardLost as error:
+            self.lost(hosted, error)
+            return False
+        except Stopping:
+            return False
+        return True
+
+    async def release(self) -> bool:
+        """Finish, and say good-bye in the time there is; whether the last batch may be told."""
+        self._stopping = True
+        hosted = self._hosted
+        if hosted is None or self.is_silent:
+            await self._tell_outcomes()
+            return False
+        try:
+            async with asyncio.timeout(self._settings.grace_s):
+                await self._leave(hosted)
+                await self.work.finish([hosted])
+                await hosted.run(hosted.lane.release)
+        except ShardLost as error:
+            self.lost(hosted, error)
+            return False
+        except (TimeoutError, RetryableError) as error:
+            why = str(error) or "time is up"
+            logger.warning("%s did not end in order: %s", hosted.shard.id, why)
+        else:
+            logger.info("%s is released", hosted.shard.id)
+        return True
+
+    async def lease_lost(self) -> None:
+        """The shard is another's; what was done in the world is told all the same."""
+        self._stopping = True
+        await self._tell_outcomes()
+
+    def lost(self, hosted: Hosted, error: ShardLost) -> None:
+        """Another owner has the cursor: stay silent until the lease goes (rule 4)."""
+        self._lose(hosted.shard.id, error)
+
+    def _lose(self, shard_id: str, error: ShardLost) -> None:
+        logger.warning("%s stays silent: %s", shard_id, error)
+        self.lanes.pop(shard_id, None)
+        if self._lost_at is None:
+            self._lost_at = self.ports.clock.now()
+
+    def _speaking(self) -> Hosted | None:
+        """The lane, unless it is silent."""
+        if self._lost_at is not None:
+            silent_s = (self.ports.clock.now() - self._lost_at) / SECOND_US
+            if silent_s > self._settings.silent_s and not self._stopping:
+                raise Ended(f"silent for {silent_s:.0f} s, and the lease is still ours")
+            return None
+        if self._hosted is None:
+            raise InvariantBroken("the KCL gives records before it has named the shard")
+        return None if self._passing else self._hosted
+
+    async def _leave(self, hosted: Hosted) -> None:
+        """Begin nothing new on the lane, and let what is begun end."""
+        hosted.leaving = True
+        while hosted.busy:  # noqa: ASYNC110 - each_lane has no event for it, and this is rare
+            await asyncio.sleep(_STEP_S)
+
+    async def _tell_outcomes(self) -> None:
+        if self._hosted is None:
+            return
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._leave(self._hosted)
+                await self.work.finish([self._hosted])
+        except (TimeoutError, MailtumbleError) as error:
+            logger.warning("not every outcome was told: %s", str(error) or "time is up")
+
+    async def _find(self, shard_id: str) -> Shard:
+        for shard in await self.blocking(self.ports.stream.shards):
+            if shard.id == shard_id:
+                return shard
+        raise InvariantBroken(f"the KCL leases {shard_id}, which the stream does not list")
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await call()
+            except RetryableError as error:
+                if self._stopping:
+                    raise
+                logger.warning("%s waits: %s", self.application, error)
+                await asyncio.sleep(AGAIN_S)
+
+    async def _report(self) -> None:
+        hosted = self._hosted
+        if hosted is None:
+            return
+        pulse = self.vitals.pulses[hosted.shard.id]
+        report = Report(
+            pid=os.getpid(),
+            shard=hosted.shard.id,
+            moved_at=pulse.moved_at,
+            lag_ms=pulse.lag_ms,
+            tally=asdict(hosted.lane.tally),
+            counters=dict(self.vitals.counters),
+        )
+        try:
+            reports.write(self._settings.folder, report)
+        except OSError as error:
+            logger.warning("the report can't be written: %s", error)
