@@ -82,10 +82,14 @@ class ChildHost(LaneHost):
         speaking = asyncio.ensure_future(protocol)
         either: set[asyncio.Future[Any]] = {speaking, self._ending}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not self._ending.done():
-            return speaking.result()
-        await self._tell_outcomes()
-        raise Ended(self._ending.result())
+        if self._ending.done():
+            await self._tell_outcomes()
+        self._stopping = True
+        self.close()
+        await self.faust.stop()
+        if self._ending.done():
+            raise Ended(self._ending.result())
+        speaking.result()
 
     def stop(self) -> None:
         """Wait for nothing any more: the daemon is about to ask for the good-bye."""

@@ -109,6 +109,36 @@ class LeaseTable:
                 except self._client.exceptions.ConditionalCheckFailedException:
                     continue
 
+    def hand_over(self, worker_id: str) -> int:
+        """Leave a worker's leases to the others, once it has ended; how many there were.
+
+        The KCL keeps them at its end, and the others would wait until they run out.
+        """
+        left = 0
+        with Calling(self._what):
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._name,
+                FilterExpression="leaseOwner = :me",
+                ExpressionAttributeValues={":me": {"S": worker_id}},
+                ConsistentRead=True,
+            )
+            for item in [item for page in pages for item in page["Items"]]:
+                left += self._leave({"leaseKey": item["leaseKey"]}, worker_id)
+        return left
+
+    def _leave(self, key: Row, worker_id: str) -> bool:
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key=key,
+                UpdateExpression="ADD leaseCounter :one REMOVE leaseOwner",
+                ConditionExpression="leaseOwner = :me",
+                ExpressionAttributeValues={":me": {"S": worker_id}, ":one": {"N": "1"}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     def _status(self) -> str | None:
         try:
             return self._client.describe_table(TableName=self._name)["Table"]["TableStatus"]

@@ -1,56 +1,41 @@
-"""The daemon's log lines in mailtumble's form. Pure.
+"""The daemon's log lines (logback.xml) in mailtumble's form. Pure.
 
-What a child prints comes wrapped in a line of the daemon's; it is taken out of it again.
+Its children's lines come among them, and are JSON already.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from datetime import UTC, datetime
 from typing import Any, Final
 
-WRAPPED: Final = re.compile(
-    r"Received error line from subprocess \[(?P<line>.*)\] for shard (?P<shard>\S*)", re.DOTALL
-)
+BREAK: Final = "\u2028"
+"""Stands for a line break within a message."""
+FIELDS: Final = 4
 
 
 def line_of(text: str) -> str:
-    """One line of ours for one of the daemon's."""
-    told = _object(text)
-    if told is None or "formattedMessage" not in told:
-        return _json({"level": "warning", "logger": "java", "message": text})
-    message = str(told["formattedMessage"])
-    wrapped = WRAPPED.fullmatch(message)
-    if wrapped:
-        inner = _object(wrapped["line"])
-        if inner is None:
-            inner = {"level": "info", "logger": "mailtumble.kcl.child", "message": wrapped["line"]}
-        return _json({**inner, "shard": wrapped["shard"]})
-    line = {
-        "at": _time(told.get("timestamp")),
-        "level": str(told.get("level", "")).lower(),
-        "logger": told.get("loggerName"),
-        "message": message,
-    }
-    thrown = told.get("throwable")
-    if thrown:
-        line["traceback"] = thrown
+    """One line of ours, JSON, for one of the daemon's or of a child's."""
+    fields = text.split("\t", FIELDS - 1)
+    if len(fields) < FIELDS:
+        return text if _is_object(text) else _json(_stray(text))
+    at, level, logger, whole = fields
+    message, _, traceback = whole.rstrip(BREAK).partition(BREAK)
+    line = {"at": at, "level": level.lower(), "logger": logger, "message": message}
+    if traceback:
+        line["traceback"] = traceback.replace(BREAK, "\n")
     return _json(line)
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def _stray(text: str) -> dict[str, Any]:
+    """Java's before its logging is set up, the last words of a crash, or what a child prints."""
+    return {"level": "warning", "logger": "mailtumble.kcl.output", "message": text}
+
+
+def _is_object(text: str) -> bool:
     try:
-        value = json.loads(text)
+        return isinstance(json.loads(text), dict)
     except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _time(milliseconds: object) -> str | None:
-    if not isinstance(milliseconds, int):
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return False
 
 
 def _json(line: dict[str, Any]) -> str:

@@ -16,6 +16,9 @@ READ_LIMIT: Final = 1000
 QUICK_START: Final[Mapping[str, str]] = {
     # Leases as in 2.x: 3.x elects a leader by a lock that outlives a killed leader by minutes.
     "clientVersionConfig": "CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X",
+    # 2.x-compatible is meant as a way to 3.x: once every worker tells of its load, the fleet goes
+    # over by itself, and has that lock. Without the metrics it stays.
+    "disableWorkerMetrics": "true",
     # The first look at the shards otherwise comes after a sleep of up to this long (60 s).
     "shardSyncIntervalMillis": "1",
     # A child of a split waits for its parents: asked every 10 s by default.

@@ -72,6 +72,9 @@ def check(application: str, wired: Wiring) -> Iterator[str]:
     yield f"jars: {len(jars)} in {jars[0].parent}"
     found = java.find_java()
     yield f"java: {found}, version {java.version_of(found)}"
+    wired.rules()
+    wired.aliases()
+    yield f"aliases: looked up by {wired.settings.lookup}"
     settings = daemon_settings(application, wired, _folder(application, wired, check=True))
     lines = properties_text(settings).splitlines()
     yield f"properties: {len(lines)}"
@@ -134,6 +137,9 @@ class KclHost:
     def _prepare(self) -> None:
         """Everything that the daemon is to find."""
         wired = self._wired
+        # What the children will need, so that it's said here what is wrong with it.
+        wired.rules()
+        wired.aliases()
         self._lease.acquire(wired.clock)
         daemon = daemon_settings(self.application, wired, self._folder)
         self._folder.write(daemon)
@@ -162,7 +168,18 @@ class KclHost:
             raise Ended(self._ending.result())
         if code not in ASKED_TO_END:
             raise Ended(f"the KCL's daemon did not hand over in order: it ended with {code}")
-        logger.info("%s has handed its shards over", self.application)
+        left = await asyncio.to_thread(self._hand_over)
+        logger.info("%s has handed %d shards over", self.application, left)
+
+    def _hand_over(self) -> int:
+        settings = self._settings
+        name = kcl_name(settings.prefix, self.application, settings.generation)
+        table = LeaseTable(self._wired.clients.dynamodb, name)
+        try:
+            return table.hand_over(worker_id(settings.kcl_worker_id))
+        except RetryableError as error:
+            logger.warning("the leases have to run out: %s", error)
+            return 0
 
     def _guarded(self, body: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """What can be retried waits for the next time, any other error ends the worker."""
