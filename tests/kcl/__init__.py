@@ -1,0 +1,1 @@
+"""The KCL host with Amazon's daemon: needs Java."""

@@ -1,0 +1,127 @@
+"""Core under the KCL: started, stopped, killed and paused; nothing lost, nothing done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from tests.kcl.fleet import SHARDS, Fleet, Worker
+
+pytestmark = pytest.mark.external
+
+COLD_WITHIN_S = 30
+"""Twice and more what the benchmark is held to: tests run on machines that are busy."""
+TAKES_OVER_WITHIN_S = 30
+PAUSED_S = 30
+
+
+def at_work(fleet: Fleet, *workers: Worker) -> None:
+    """Wait until these workers hold all leases, each some, and their children report."""
+    names = {worker.name for worker in workers}
+
+    def shared() -> bool:
+        owners = fleet.owners()
+        return len(owners) == SHARDS and set(owners.values()) == names
+
+    fleet.until(shared, COLD_WITHIN_S)
+    for worker in workers:
+        fleet.until(
+            lambda w=worker: w.status.exists() and w.ask("/health")[0] == 200, COLD_WITHIN_S
+        )  # type: ignore[misc]
+
+
+def test_a_worker_works_tells_and_hands_over(fleet: Fleet) -> None:
+    """From an empty lease table to every mail shown; a good-bye leaves clean cursors and leases.
+
+    Its log is JSON alone, its views tell of every shard, an embedded host is refused beside it.
+    """
+    fleet.tell(200)
+    worker = fleet.start("a")
+    fleet.until(lambda: fleet.shown() == 200, COLD_WITHIN_S)
+    at_work(fleet, worker)
+    _, health = worker.ask("/health")
+    assert len(json.loads(health)["shards"]) == SHARDS
+    fleet.until(lambda: "mailtumble_records_total" in worker.ask("/metrics")[1], 5)
+    refused = fleet.call("worker", "core")
+    assert refused.returncode == 1
+    assert "hosted by the KCL's workers, which is alive" in refused.stderr
+    second = fleet.call("worker", "core", "--host", "kcl", MAILTUMBLE_KCL_WORKER_ID="a")
+    assert second.returncode == 1
+    assert "MAILTUMBLE_KCL_WORKER_ID" in second.stderr
+    everybody = worker.everybody()
+    fleet.tell(50)
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(20) == 0
+    fleet.until(lambda: not any(_lives(pid) for pid in everybody), 5)
+    assert set(fleet.owners().values()) == {""}
+    assert all(item.get("clean") for item in fleet.items.scan("cursors"))
+    assert all(line["message"] for line in worker.said())
+    fleet.start("b")
+    fleet.settled(COLD_WITHIN_S)
+
+
+def test_another_takes_a_killed_daemons_shards(fleet: Fleet) -> None:
+    """Kill -9 of one of two daemons at work: its supervisor and children end, the other goes on."""
+    first, second = fleet.start("a"), fleet.start("b")
+    at_work(fleet, first, second)
+    for _ in range(10):
+        fleet.tell(40)
+        time.sleep(0.1)
+    supervisor, daemon, *children = first.everybody()
+    assert children
+    fleet.tell(200)
+    os.kill(daemon, signal.SIGKILL)
+    fleet.tell(200)
+    assert first.process.wait(20) == 1
+    fleet.until(lambda: not any(_lives(pid) for pid in (supervisor, *children)), 5)
+    fleet.until(lambda: set(fleet.owners().values()) == {"b"}, TAKES_OVER_WITHIN_S)
+    fleet.tell(40)
+    fleet.settled()
+
+
+def test_a_killed_child_comes_again(fleet: Fleet) -> None:
+    """A child's death ends its daemon, with exit code 1; its restart works on at once."""
+    worker = fleet.start("a")
+    at_work(fleet, worker)
+    fleet.tell(100)
+    os.kill(worker.everybody()[-1], signal.SIGKILL)
+    fleet.tell(100)
+    assert worker.process.wait(30) == 1
+    fleet.start("a")
+    fleet.settled(COLD_WITHIN_S)
+
+
+def test_a_zombie_is_fenced(fleet: Fleet) -> None:
+    """Stopped for 30 s with a batch in hand and resumed: the other has its shards, and keeps them.
+
+    What the zombie still had in hand changes nothing; later it takes part again.
+    """
+    first, second = fleet.start("a"), fleet.start("b")
+    at_work(fleet, first, second)
+    fleet.tell(400)
+    time.sleep(0.3)
+    first.signal_all(signal.SIGSTOP)
+    paused_at = time.monotonic()
+    fleet.tell(200)
+    fleet.until(lambda: set(fleet.owners().values()) == {"b"}, TAKES_OVER_WITHIN_S)
+    fleet.tell(200)
+    fleet.until(lambda: fleet.shown() == fleet.told, 30)
+    while time.monotonic() < paused_at + PAUSED_S:
+        time.sleep(0.1)
+    first.signal_all(signal.SIGCONT)
+    fleet.tell(200)
+    fleet.settled()
+    assert first.process.poll() is None
+    assert second.process.poll() is None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
