@@ -39,10 +39,12 @@ logger = logging.getLogger(__name__)
 class ChildSettings:
     """``folder`` takes the report, ``grace_s`` is what a good-bye may take.
 
-    ``silent_s``: for so long the KCL may go on giving records to a lane that has lost its cursor.
+    ``is_leased`` asks the lease table whether a shard is this worker's. ``silent_s``: for so long
+    the KCL may go on giving records to a lane that has lost its cursor.
     """
 
     folder: Path
+    is_leased: Callable[[str], bool]
     grace_s: float
     silent_s: float
 
@@ -100,7 +102,15 @@ class ChildHost(LaneHost):
         )
 
     async def start(self, shard_id: str) -> str | None:
-        """Take the shard over; the sequence number that its cursor stands at."""
+        """Take the shard over; the sequence number that its cursor stands at.
+
+        A child takes seconds to start, in which its lease may have been stolen: an epoch raised
+        after the new owner's would stop that one.
+        """
+        is_leased = self._settings.is_leased
+        if not await self._patiently(lambda: self.blocking(lambda: is_leased(shard_id))):
+            self._lose(shard_id, ShardLost("the lease went to another worker meanwhile"))
+            return None
         shard = await self._patiently(lambda: self._find(shard_id))
         try:
             hosted, after = await self._patiently(lambda: self.begin(shard))

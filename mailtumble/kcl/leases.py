@@ -109,6 +109,14 @@ class LeaseTable:
                 except self._client.exceptions.ConditionalCheckFailedException:
                     continue
 
+    def owner(self, shard_id: str) -> str | None:
+        """The worker that has the shard's lease."""
+        with Calling(self._what):
+            answer = self._client.get_item(
+                TableName=self._name, Key={"leaseKey": {"S": shard_id}}, ConsistentRead=True
+            )
+        return answer.get("Item", {}).get("leaseOwner", {}).get("S")
+
     def hand_over(self, worker_id: str) -> int:
         """Leave a worker's leases to the others, once it has ended; how many there were.
 

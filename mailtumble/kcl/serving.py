@@ -16,8 +16,9 @@ from typing import Any, Final, NoReturn, TextIO
 from amazon_kclpy.kcl import KCLProcess
 
 from mailtumble.kcl.host import ChildHost, ChildSettings
+from mailtumble.kcl.leases import LeaseTable
 from mailtumble.kcl.processor import LaneProcessor, Step
-from mailtumble.kcl.works import work_of
+from mailtumble.kcl.works import kcl_name, work_of, worker_id
 from mailtumble.logs import log_to_stderr
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
@@ -52,11 +53,18 @@ async def _serve(
 ) -> None:
     settings = wired.settings
     silent_s = max(SILENT_LEAST_S, SILENT_FAILOVERS * settings.kcl_failover_ms / 1000)
+    name = kcl_name(settings.prefix, application, settings.generation)
+    table, me = LeaseTable(wired.clients.dynamodb, name), worker_id(settings.kcl_worker_id)
     host = ChildHost(
         work_of(application),
         wired.ports(),
         wired.plan(),
-        ChildSettings(folder=folder, grace_s=settings.kcl_grace_s * GRACE_SHARE, silent_s=silent_s),
+        ChildSettings(
+            folder=folder,
+            is_leased=lambda shard_id: table.owner(shard_id) == me,
+            grace_s=settings.kcl_grace_s * GRACE_SHARE,
+            silent_s=silent_s,
+        ),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from mailtumble.kcl.daemon import Daemon, RunFolder
 from mailtumble.kcl.leases import LeaseTable, closed_shards, rows_to_make
 from mailtumble.kcl.properties import DaemonSettings, properties_text
 from mailtumble.kcl.reports import EVERY_S, Children
-from mailtumble.kcl.works import generation_of
+from mailtumble.kcl.works import generation_of, kcl_name, worker_id
 from mailtumble.wiring import Wiring
 from mailtumble.worker.faust_app import FaustApp, Web
 from mailtumble.worker.lane_host import Ended
@@ -28,14 +27,6 @@ ASKED_TO_END: Final = frozenset({0, 128 + signal.SIGTERM, -signal.SIGTERM})
 """What a JVM ends with after SIGTERM."""
 
 logger = logging.getLogger(__name__)
-
-
-def kcl_name(prefix: str, application: str, generation: str) -> str:
-    """The KCL's name of an application: that of its lease table, and the start of two others.
-
-    A generation has cursors of its own, so it needs leases of its own.
-    """
-    return physical_name(prefix, f"kcl-{application}-{generation_of(application, generation)}")
 
 
 def daemon_settings(application: str, wired: Wiring, folder: RunFolder) -> DaemonSettings:
@@ -55,11 +46,6 @@ def daemon_settings(application: str, wired: Wiring, folder: RunFolder) -> Daemo
         grace_ms=round(settings.kcl_grace_s * 1000),
         message_timeout_s=settings.kcl_message_timeout_s,
     )
-
-
-def worker_id(given: str) -> str:
-    """The same after a restart: the daemon then takes its own leases up again at once."""
-    return given or socket.gethostname()
 
 
 def check(application: str, wired: Wiring) -> Iterator[str]:
