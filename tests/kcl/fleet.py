@@ -23,6 +23,8 @@ from mailtumble.intake.notification import Arrival
 from mailtumble.local.bootstrap import create_resources
 from mailtumble.local.ministack import REGION, MiniStack
 from mailtumble.worker.records import outgoing
+from schemas.codec import decode
+from schemas.envelope import EventEnvelope
 from schemas.values import Verdicts
 
 PREFIX: Final = "mailtumble"
@@ -31,6 +33,7 @@ SHARDS: Final = 4
 FAILOVER_MS: Final = 1000
 ROOT: Final = Path(__file__).resolve().parents[2]
 ENDS_WITHIN_S: Final = 40
+RAW: Final = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
 LEASES: Final = f"{PREFIX}-kcl-core-g1"
 
 
@@ -96,6 +99,8 @@ class Fleet:
         try:
             self.clients = Clients(REGION)
             create_resources(self.clients, PREFIX)
+            for service in ("ses", "s3"):
+                getattr(self.clients, service)
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -103,10 +108,10 @@ class Fleet:
         self.stream = KinesisStream(self.clients.kinesis, f"{PREFIX}-events")
         self.told = 0
 
-    def start(self, name: str, *arguments: str) -> Worker:
-        """Start core under the KCL; ``name`` is its worker id."""
+    def start(self, name: str, application: str = "core") -> Worker:
+        """Start a worker under the KCL; ``name`` is its worker id."""
         log, status = self.folder / f"{name}.log", self.folder / f"{name}.json"
-        command = ["worker", "core", "--host", "kcl", "--status-file", str(status), *arguments]
+        command = ["worker", application, "--host", "kcl", "--status-file", str(status)]
         with log.open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mailtumble.cli", *command],
@@ -138,16 +143,32 @@ class Fleet:
         self.stream.append([outgoing(fact, now) for fact in facts])
         self.told += count
 
+    def store_raw(self, count: int) -> None:
+        """The bytes of the next mails, where SES puts them; SES knows who sends them on."""
+        domain = ALIAS.rpartition("@")[2]
+        self.clients.ses.create_email_identity(EmailIdentity=domain)
+        self.clients.ses.create_configuration_set(ConfigurationSetName=PREFIX)
+        for number in range(self.told, self.told + count):
+            self.clients.s3.put_object(
+                Bucket=f"{PREFIX}-mail", Key=f"inbound/{_name(number)}", Body=RAW
+            )
+
+    def statuses(self) -> set[str]:
+        """Where the mails stand."""
+        return {str(item["status"]) for item in self.items.scan("mails")}
+
     def shown(self) -> int:
         """How many mails the projections have."""
         return len(self.items.scan("mails"))
 
-    def cursors(self) -> dict[str, str]:
-        """Core's sequence numbers by shard."""
-        return {
-            str(item["cursor"]).rpartition("#")[2]: str(item.get("sequence", ""))
-            for item in self.items.scan("cursors")
-        }
+    def records(self) -> list[EventEnvelope]:
+        """Everything on the stream."""
+        found: list[EventEnvelope] = []
+        for shard in self.stream.shards():
+            reader = self.stream.reader(shard.id, after=None)
+            while batch := reader.read(1000).records:
+                found += [decode(each.data) for each in batch]
+        return found
 
     def owners(self) -> dict[str, str]:
         """Who holds which lease."""
@@ -206,16 +227,19 @@ def children_of(pid: int) -> list[int]:
 
 
 def _arrival(number: int, now: int) -> Any:  # noqa: ANN401 - a fact
-    digest = hashlib.sha256(str(number).encode()).hexdigest()
     arrival = Arrival(
-        ses_message_id=digest[:40],
+        ses_message_id=_name(number),
         envelope_sender="jane@example.com",
         recipients=(ALIAS,),
         subject_line="hello",
         received_at=now,
         bucket=f"{PREFIX}-mail",
-        object_key=f"inbound/{digest[:40]}",
+        object_key=f"inbound/{_name(number)}",
         verdicts=Verdicts(spam="PASS", virus="PASS", spf="PASS", dkim="PASS", dmarc="PASS"),
     )
-    (fact,) = arrival.facts(2_000, f"notifications/{digest[:40]}.json")
+    (fact,) = arrival.facts(len(RAW), f"notifications/{_name(number)}.json")
     return fact
+
+
+def _name(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()[:40]

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import time
+import urllib.request
 
 import pytest
 
+from schemas.events import SendAccepted, SendUnknown
 from tests.kcl.fleet import SHARDS, Fleet, Worker
 
 pytestmark = pytest.mark.external
@@ -18,6 +20,7 @@ COLD_WITHIN_S = 30
 TAKES_OVER_WITHIN_S = 30
 PAUSED_S = 30
 BEGUN = 300
+SOME = 10
 
 
 def at_work(fleet: Fleet, *workers: Worker) -> None:
@@ -117,10 +120,38 @@ def test_a_zombie_is_fenced(fleet: Fleet) -> None:
     first.signal_all(signal.SIGCONT)
     fleet.tell(200)
     fleet.settled()
-    silent = [line for line in first.said() if "stays silent" in line["message"]]
+    silent = [line for line in first.said() if "has another owner now" in line["message"]]
     assert silent
     assert first.process.poll() is None
     assert second.process.poll() is None
+
+
+def test_the_sender_sends_and_hands_over_in_the_middle(fleet: Fleet) -> None:
+    """Under the KCL too: paced, each mail once, also across a good-bye with calls in the air."""
+    fleet.store_raw(150)
+    fleet.tell(150)
+    fleet.start("core")
+    first = fleet.start("a", "sender")
+    fleet.until(lambda: len(sent(fleet)) >= SOME, COLD_WITHIN_S)
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait(30) == 0
+    assert len(sent(fleet)) < fleet.told
+    fleet.start("b", "sender")
+    fleet.until(lambda: fleet.statuses() == {"completed"}, 60)
+    fleet.settled()
+    messages = sent(fleet)
+    assert len(messages) == fleet.told
+    events = [event for record in fleet.records() for event in record.events]
+    assert sum(isinstance(event, SendAccepted) for event in events) == fleet.told
+    assert not any(isinstance(event, SendUnknown) for event in events)
+
+
+def sent(fleet: Fleet) -> list[dict[str, object]]:
+    """What MiniStack's SES has accepted."""
+    url = f"{fleet.aws.endpoint}/_ministack/ses/messages"
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+        by_account: dict[str, list[dict[str, object]]] = json.loads(answer.read())["messages"]
+    return [message for some in by_account.values() for message in some]
 
 
 def _lives(pid: int) -> bool:
