@@ -43,14 +43,16 @@ class RunFolder:
             MailtumbleError: a living process has it.
         """
         self.reports.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / "lock").open("ab")
+        lock = (self.path / "lock").open("ab")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            lock.close()
             raise MailtumbleError(
                 f"another worker with this id runs on this machine ({self.path} is locked): "
                 "give each its own MAILTUMBLE_KCL_WORKER_ID"
             ) from error
+        self._lock = lock
         for path in self.reports.iterdir():
             path.unlink()
 

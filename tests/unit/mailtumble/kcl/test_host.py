@@ -1,0 +1,256 @@
+"""A child's host: one real lane of core over fakes, driven as the KCL drives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailtumble.kcl.host import ChildHost, ChildSettings
+from mailtumble.ports.store import Update
+from mailtumble.worker.assembly import Plan, Ports
+from mailtumble.worker.core_host import CoreWork
+from mailtumble.worker.lane_host import Ended
+from schemas.errors import RetryableError
+from schemas.ids import mail_id, mail_subject
+from tests import samples
+from tests.fakes import (
+    InMemoryAliases,
+    InMemoryItems,
+    InMemoryObjects,
+    InMemoryProvider,
+    InMemoryQueue,
+    InMemoryStream,
+    VirtualClock,
+)
+
+CURSOR = "core#g1#{}"
+
+
+class World:
+    """A stream of one shard with some records, and a child for it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nobody has the shard."""
+        self.clock = VirtualClock()
+        self.stream = InMemoryStream(self.clock, shards=1)
+        self.store = InMemoryItems()
+        self.folder = folder
+        self.leased = True
+        provider = InMemoryProvider(self.clock)
+        self.ports = Ports(
+            clock=self.clock,
+            stream=self.stream,
+            store=self.store,
+            objects=InMemoryObjects(),
+            queue=InMemoryQueue(self.clock),
+            aliases=InMemoryAliases(),
+            transport=provider,
+            account=provider,
+        )
+        (shard,) = self.stream.shards()
+        self.shard = shard.id
+
+    def host(self) -> ChildHost:
+        """A child's."""
+        settings = ChildSettings(
+            folder=self.folder, is_leased=lambda _: self.leased, grace_s=2, silent_s=60
+        )
+        return ChildHost(CoreWork, self.ports, Plan(owner="host-1", bucket="mail"), settings)
+
+    def tell(self, name: str) -> None:
+        """A mail comes in."""
+        from mailtumble.worker.application import Fact  # noqa: PLC0415
+        from mailtumble.worker.records import outgoing  # noqa: PLC0415
+
+        subject = mail_subject(mail_id(name, samples.RECIPIENT))
+        event = samples.received(ses_message_id=name)
+        fact = Fact(f"fact-{name}", subject, name, "intake", (event,))
+        self.stream.append([outgoing(fact, self.clock.now())])
+
+    def cursor(self) -> dict[str, Any]:
+        """Core's."""
+        key = {"cursor": CURSOR.format(self.shard)}
+        return dict(self.store.get("cursors", key) or {})
+
+    def rob(self) -> None:
+        """Another owner takes the cursor."""
+        key = {"cursor": CURSOR.format(self.shard)}
+        self.store.write(Update("cursors", key, add={"epoch": 1}))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world of its own."""
+    return World(tmp_path)
+
+
+@asynccontextmanager
+async def hosting(host: ChildHost) -> AsyncIterator[asyncio.Task[None]]:
+    """The host at work, until the protocol ends with the block."""
+    over = asyncio.Event()
+
+    async def protocol() -> None:
+        await over.wait()
+
+    work = asyncio.create_task(host.run(protocol()))
+    await asyncio.sleep(0.05)
+    try:
+        yield work
+    finally:
+        over.set()
+        await asyncio.wait({work}, timeout=10)
+        # With Kafka off Faust makes its Kafka consumer all the same, and never closes its loop.
+        host.faust.app.consumer._thread.thread_loop.close()
+
+
+def played(scene: Callable[[], Awaitable[None]]) -> None:
+    """Run a scene on an event loop."""
+
+    async def whole() -> None:
+        await scene()
+
+    asyncio.run(whole())
+
+
+def test_a_shard_is_taken_over_worked_off_and_released(world: World) -> None:
+    """And reported; its cursor is clean afterwards."""
+    world.tell("m1")
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            assert await host.start(world.shard) is None
+            assert world.cursor()["epoch"] == 1
+            records = world.stream.records()
+            assert await host.process(records, 0)
+            assert world.cursor()["sequence"] == records[-1].sequence_number
+            assert await host.process([], 1234)
+            await host._report()
+            (path,) = world.folder.glob("*.json")
+            told = json.loads(path.read_text(encoding="utf-8"))
+            assert (told["shard"], told["lag_ms"]) == (world.shard, 1234)
+            assert told["counters"] == {"records": 1}
+            assert "clean" not in world.cursor()
+            assert await host.release()
+        assert world.cursor()["clean"]
+
+    played(scene)
+
+
+def test_a_lease_that_went_meanwhile_leaves_the_cursor_alone(world: World) -> None:
+    """Raising the epoch would stop the new owner."""
+    world.leased = False
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            assert await host.start(world.shard) is None
+            assert host.is_silent
+            assert not await host.process([], 0)
+            assert not await host.release()
+        assert world.cursor() == {}
+
+    played(scene)
+
+
+def test_a_lost_cursor_makes_silent_and_not_dead(world: World) -> None:
+    """Nothing is committed, nothing may be checkpointed, and the process lives (rule 4)."""
+    world.tell("m1")
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host) as work:
+            await host.start(world.shard)
+            world.rob()
+            assert not await host.process(world.stream.records(), 0)
+            assert not await host.process(world.stream.records(), 0)
+            assert not await host.close_shard()
+            assert not await host.release()
+            await host.lease_lost()
+            assert not work.done()
+        assert work.exception() is None
+        assert "sequence" not in world.cursor()
+
+    played(scene)
+
+
+def test_a_silence_that_never_ends_ends_the_child(world: World) -> None:
+    """The lease is ours and the cursor is a dead zombie's: a restart takes it back."""
+    world.tell("m1")
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            await host.start(world.shard)
+            world.rob()
+            assert not await host.process(world.stream.records(), 0)
+            world.clock.advance(61)
+            with pytest.raises(Ended, match="lease is still ours"):
+                await host.process([], 0)
+
+    played(scene)
+
+
+def test_a_stop_during_an_outage_lets_the_rest_pass(world: World) -> None:
+    """What comes after the unfinished batch must not be taken before it; the good-bye is one."""
+    world.tell("m1")
+
+    def refuse(*_: object) -> None:
+        raise RetryableError("DynamoDB is away")
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            await host.start(world.shard)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(world.store, "transact", refuse)
+                working = asyncio.create_task(host.process(world.stream.records(), 0))
+                await asyncio.sleep(0.1)
+                host.stop()
+                assert not await working
+            world.tell("m2")
+            assert not await host.process(world.stream.records()[1:], 0)
+            assert "sequence" not in world.cursor()
+            assert await host.release()
+        assert world.cursor()["clean"]
+
+    played(scene)
+
+
+def test_a_shard_read_to_its_end_is_closed(world: World) -> None:
+    """So that its children may begin."""
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            await host.start(world.shard)
+            assert await host.close_shard()
+        assert world.cursor()["closed"]
+
+    played(scene)
+
+
+def test_a_timers_error_ends_the_child(world: World) -> None:
+    """Nobody would see it otherwise: the protocol goes on without the tick."""
+
+    def broken() -> None:
+        raise ValueError("a bug")
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host) as work:
+            await host.start(world.shard)
+            hosted = host.lanes[world.shard]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(hosted.lane, "tick", broken)
+                await asyncio.wait({work}, timeout=5)
+        assert isinstance(work.exception(), Ended)
+        assert "a bug" in str(work.exception())
+
+    played(scene)
