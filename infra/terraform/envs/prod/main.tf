@@ -38,7 +38,7 @@ module "mail_intake" {
   source = "../../modules/mail_intake"
 
   prefix              = var.prefix
-  bucket              = one(local.definition.buckets).name
+  bucket              = "mail"
   topic               = "inbound"
   queues              = local.definition.queues
   feedback_topic_arns = { feedback = module.feedback.topic_arn }

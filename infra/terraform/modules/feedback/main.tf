@@ -1,9 +1,18 @@
 data "aws_caller_identity" "current" {}
 
+locals {
+  # The names of one event differ between SES's two APIs, and v1 has no DELIVERY_DELAY.
+  events = {
+    v2 = ["SEND", "DELIVERY", "DELIVERY_DELAY", "BOUNCE", "COMPLAINT", "REJECT"]
+    v1 = ["send", "delivery", "bounce", "complaint", "reject"]
+  }
+}
+
 # Not encrypted with alias/aws/sns: SES can't publish to a topic under that key.
 # What SES publishes is encrypted in the queue behind it.
 resource "aws_sns_topic" "feedback" {
-  name = "${var.prefix}-${var.topic}"
+  name              = "${var.prefix}-${var.topic}"
+  signature_version = 2 # SHA-256; version 1 signs with SHA-1
 }
 
 data "aws_iam_policy_document" "feedback" {
@@ -31,6 +40,8 @@ resource "aws_sns_topic_policy" "feedback" {
 }
 
 resource "aws_sesv2_configuration_set" "this" {
+  count = var.ses_api == "v2" ? 1 : 0
+
   configuration_set_name = var.configuration_set
 
   delivery_options {
@@ -43,21 +54,16 @@ resource "aws_sesv2_configuration_set" "this" {
 }
 
 # SNS, not EventBridge: delivery to EventBridge is best effort, and these events
-# settle what became of a send. The v2 resource, since v1 has no DELIVERY_DELAY.
+# settle what became of a send.
 resource "aws_sesv2_configuration_set_event_destination" "feedback" {
-  configuration_set_name = aws_sesv2_configuration_set.this.configuration_set_name
+  count = var.ses_api == "v2" ? 1 : 0
+
+  configuration_set_name = aws_sesv2_configuration_set.this[0].configuration_set_name
   event_destination_name = var.topic
 
   event_destination {
-    enabled = true
-    matching_event_types = [
-      "SEND",
-      "DELIVERY",
-      "DELIVERY_DELAY",
-      "BOUNCE",
-      "COMPLAINT",
-      "REJECT",
-    ]
+    enabled              = true
+    matching_event_types = local.events.v2
 
     sns_destination {
       topic_arn = aws_sns_topic.feedback.arn
@@ -65,4 +71,30 @@ resource "aws_sesv2_configuration_set_event_destination" "feedback" {
   }
 
   depends_on = [aws_sns_topic_policy.feedback] # SES tries to publish when it is set up
+}
+
+resource "aws_ses_configuration_set" "this" {
+  count = var.ses_api == "v1" ? 1 : 0
+
+  name                       = var.configuration_set
+  reputation_metrics_enabled = true
+
+  delivery_options {
+    tls_policy = "Optional"
+  }
+}
+
+resource "aws_ses_event_destination" "feedback" {
+  count = var.ses_api == "v1" ? 1 : 0
+
+  name                   = var.topic
+  configuration_set_name = aws_ses_configuration_set.this[0].name
+  enabled                = true
+  matching_types         = local.events.v1
+
+  sns_destination {
+    topic_arn = aws_sns_topic.feedback.arn
+  }
+
+  depends_on = [aws_sns_topic_policy.feedback]
 }

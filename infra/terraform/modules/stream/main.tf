@@ -11,8 +11,4 @@ resource "aws_kinesis_stream" "events" {
   stream_mode_details {
     stream_mode = var.shards == null ? "ON_DEMAND" : "PROVISIONED"
   }
-
-  lifecycle {
-    prevent_destroy = true # the log is the truth; everything else is made from it
-  }
 }
