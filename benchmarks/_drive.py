@@ -15,7 +15,7 @@ from _world import Gate, Passage, World
 from mailtumble.local.ministack import free_port
 from mailtumble.ports.stream import OutgoingRecord, ShardReader
 from mailtumble.worker.assembly import core_lane
-from mailtumble.worker.core_host import core_host
+from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.host import READ_LIMIT, EmbeddedHost
 from mailtumble.worker.lane_host import TICK_S
 from mailtumble.worker.shard import ShardProcessor
@@ -193,7 +193,8 @@ def _idle_ms(cpu: float, start: float) -> float:
 
 async def _hosted(world: World, gate: Gate, idle_s: float) -> Outcome:
     clock = _Clock.start(world)
-    host = core_host(
+    host = EmbeddedHost(
+        CoreWork,
         world.behind(gate),
         world.plan,
         web_port=free_port(),

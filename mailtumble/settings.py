@@ -176,6 +176,12 @@ class Settings:
         least=0,
         most=2**16 - 1,
     )
+    archive_every_s: float = _number(
+        60.0,
+        "Seconds after which the archive writes what it has gathered, if 4 MB don't come together.",
+        least=1,
+        most=3600,
+    )
     kcl_worker_id: str = _text(
         "",
         "The KCL host's name, the same after a restart and different for each; the machine's name"

@@ -62,6 +62,11 @@ class Wiring:
         """The bucket of mails, notifications and quarantined bytes."""
         return physical_name(self.settings.prefix, "mail")
 
+    @property
+    def archive_bucket(self) -> str:
+        """The bucket of the archive's segments."""
+        return physical_name(self.settings.prefix, "archive")
+
     def stream(self) -> KinesisStream:
         """The event stream."""
         return KinesisStream(self.clients.kinesis, physical_name(self.settings.prefix, "events"))
@@ -155,6 +160,8 @@ class Wiring:
         return Plan(
             owner=owner_name(),
             bucket=self.bucket,
+            archive_bucket=self.archive_bucket,
+            archive_every_us=round(settings.archive_every_s * SECOND_US),
             generation=settings.generation,
             account=settings.region,
             rules=self.rules(),

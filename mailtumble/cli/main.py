@@ -13,13 +13,14 @@ COMMANDS: Final = {
         "Push real mails through all of it, and tell their stories.",
     ),
     "local": ("mailtumble.cli.local", "Run the whole system on this machine, and look into it."),
-    "worker": ("mailtumble.cli.worker", "Run one worker: core, sender or intake."),
+    "worker": ("mailtumble.cli.worker", "Run one worker: core, sender, archive or intake."),
     "mail": ("mailtumble.cli.mail", "List mails, tell one's story; send again, later, or not."),
     "queue": ("mailtumble.cli.queue", "What waits and how fast it leaves; pause and resume."),
     "moderation": ("mailtumble.cli.moderation", "Read held mail; approve or reject it."),
     "suppression": ("mailtumble.cli.suppression", "Addresses that get no mail, and why."),
     "aliases": ("mailtumble.cli.aliases", "Add, remove and list aliases."),
     "quarantine": ("mailtumble.cli.quarantine", "List what could not be processed; redrive it."),
+    "archive": ("mailtumble.cli.archive", "What of the stream is archived; check all of it."),
     "verify": ("mailtumble.cli.verify", "Check that all mail has ended or is open, by the stream."),
 }
 

@@ -23,7 +23,7 @@ from schemas.errors import BadInput
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", type=click.Choice(["core", "sender", "intake"]))
+@click.argument("name", type=click.Choice(["core", "sender", "archive", "intake"]))
 @click.option(
     "--host",
     type=click.Choice(["embedded", "kcl"]),
@@ -55,7 +55,8 @@ def command(
     """Run one worker until SIGTERM or SIGINT.
 
     core decides where mails go and what follows from each outcome; sender makes the calls to
-    SES at their instants; intake takes SES's notifications from the queue to the stream.
+    SES at their instants; archive keeps every record of the stream in S3; intake takes SES's
+    notifications from the queue to the stream.
 
     Its health is at http://127.0.0.1:PORT/health, its metrics at /metrics (MAILTUMBLE_WEB_PORT).
 
@@ -65,7 +66,7 @@ def command(
     log_to_stderr(debug=debug)
     wired = wiring(state_dir)
     if host == "kcl" and name == "intake":
-        raise BadInput("intake reads no stream: the host kcl is for core and sender")
+        raise BadInput("intake reads no stream: the host kcl is for core, sender and archive")
     if only_check:
         _check(name, host, wired)
         return
@@ -112,7 +113,7 @@ async def _serve(name: str, kind: str, wired: Wiring, status_file: Path | None) 
             status_file.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file, at the end
 
 
-def _host(name: str, kind: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one of four
+def _host(name: str, kind: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one of five
     if kind == "kcl":
         from mailtumble.kcl.supervisor import KclHost  # noqa: PLC0415 - only what is used
 
@@ -125,11 +126,8 @@ def _host(name: str, kind: str, wired: Wiring, web_port: int) -> Any:  # noqa: A
             ports, verifier=wired.verifier(), dead_letters=wired.queue("intake-dead-letters")
         )
         return IntakeHost(ports, plan, web_port=web_port)
+    from mailtumble.worker.host import EmbeddedHost  # noqa: PLC0415
+    from mailtumble.worker.works import work_of  # noqa: PLC0415
+
     poll_s = wired.settings.poll_interval_s
-    if name == "sender":
-        from mailtumble.worker.sender_host import sender_host  # noqa: PLC0415
-
-        return sender_host(ports, plan, web_port=web_port, poll_interval_s=poll_s)
-    from mailtumble.worker.core_host import core_host  # noqa: PLC0415
-
-    return core_host(ports, plan, web_port=web_port, poll_interval_s=poll_s)
+    return EmbeddedHost(work_of(name), ports, plan, web_port=web_port, poll_interval_s=poll_s)

@@ -20,7 +20,7 @@ from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Web
 from mailtumble.worker.lane_host import Ended, Hosted, LaneHost, Work
-from mailtumble.worker.shard import Stopping
+from mailtumble.worker.patience import Stopping
 from mailtumble.worker.web import Pulse
 from schemas.errors import InvariantBroken, MailtumbleError, RetryableError
 from schemas.values import SECOND_US
@@ -122,30 +122,32 @@ class ChildHost(LaneHost):
         logger.info("%s took %s over, after %s", self.application, shard_id, after)
         return after
 
-    async def process(self, records: Sequence[StoredRecord], lag_ms: int) -> bool:
-        """Work a batch off, which may be empty; whether it is done and may be checkpointed.
+    async def process(self, records: Sequence[StoredRecord], lag_ms: int) -> str | None:
+        """Work a batch off, which may be empty; the last record that is committed now.
+
+        None: the lane is silent, and nothing may be checkpointed.
 
         Raises:
             MailtumbleError: it can't be done: the child has to end.
         """
         hosted = self._speaking()
         if hosted is None:
-            return False
+            return None
         if records:
             try:
                 await hosted.run(lambda: hosted.lane.process(records))
             except ShardLost as error:
                 self.lost(hosted, error)
-                return False
+                return None
             except Stopping as error:
                 # The rest is the next owner's; what comes now must not be taken before it.
                 logger.info("%s stops: %s", hosted.shard.id, error)
                 self._passing = True
-                return False
+                return None
             self.vitals.count("records", len(records))
         pulse = self.vitals.pulses[hosted.shard.id]
         pulse.moved_at, pulse.lag_ms = self.ports.clock.now(), lag_ms
-        return True
+        return hosted.lane.committed
 
     async def close_shard(self) -> bool:
         """The shard is read to its end; whether its end may be checkpointed."""
@@ -163,13 +165,13 @@ class ChildHost(LaneHost):
             return False
         return True
 
-    async def release(self) -> bool:
-        """Finish, and say good-bye in the time there is; whether the last batch may be told."""
+    async def release(self) -> str | None:
+        """Finish, and say good-bye in the time there is; the last record that is committed."""
         self._stopping = True
         hosted = self._hosted
         if hosted is None or self.is_silent:
             await self._tell_outcomes()
-            return False
+            return None
         try:
             async with asyncio.timeout(self._settings.grace_s):
                 await self._leave(hosted)
@@ -177,13 +179,13 @@ class ChildHost(LaneHost):
                 await hosted.run(hosted.lane.release)
         except ShardLost as error:
             self.lost(hosted, error)
-            return False
+            return None
         except (TimeoutError, RetryableError) as error:
             why = str(error) or "time is up"
             logger.warning("%s did not end in order: %s", hosted.shard.id, why)
         else:
             logger.info("%s is released", hosted.shard.id)
-        return True
+        return hosted.lane.committed
 
     async def lease_lost(self) -> None:
         """The shard is another's; what was done in the world is told all the same."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
@@ -45,14 +46,14 @@ class Driven(Protocol):
     def start(self, shard_id: str) -> Coroutine[Any, Any, str | None]:
         """Take the shard over; where its cursor stands."""
 
-    def process(self, records: list[StoredRecord], lag_ms: int) -> Coroutine[Any, Any, bool]:
-        """Work a batch off; whether it may be checkpointed."""
+    def process(self, records: list[StoredRecord], lag_ms: int) -> Coroutine[Any, Any, str | None]:
+        """Work a batch off; the last record that is committed (padded), None when silent."""
 
     def close_shard(self) -> Coroutine[Any, Any, bool]:
         """The shard is read to its end; whether that may be checkpointed."""
 
-    def release(self) -> Coroutine[Any, Any, bool]:
-        """Say good-bye; whether what is done may be checkpointed."""
+    def release(self) -> Coroutine[Any, Any, str | None]:
+        """Say good-bye; the last record that is committed (padded), None when silent."""
 
     def lease_lost(self) -> Coroutine[Any, Any, None]:
         """Stay silent."""
@@ -76,6 +77,8 @@ class LaneProcessor:
         self._wait = wait
         self._die = die
         self._monotonic = monotonic
+        self._batches: deque[str] = deque()
+        """The last sequence number of each batch that was not committed whole when last looked."""
         self._done: str | None = None
         self._told: str | None = None
         self._told_at = monotonic()
@@ -119,11 +122,9 @@ class LaneProcessor:
 
     def _process(self, given: Any) -> None:  # noqa: ANN401
         records = [_stored(each) for each in given.records]
-        done = self._wait(self._host.process(records, int(given.millis_behind_latest or 0)))
-        if not done:
-            return
         if records:
-            self._done = given.records[-1].sequence_number
+            self._batches.append(given.records[-1].sequence_number)
+        self._note(self._wait(self._host.process(records, int(given.millis_behind_latest or 0))))
         if self._monotonic() - self._told_at >= CHECKPOINT_EVERY_S:
             self._checkpoint(given.checkpointer)
 
@@ -132,8 +133,13 @@ class LaneProcessor:
             self._tell(checkpointer, None)
 
     def _release(self, checkpointer: Checkpointer) -> None:
-        if self._wait(self._host.release()):
-            self._checkpoint(checkpointer)
+        self._note(self._wait(self._host.release()))
+        self._checkpoint(checkpointer)
+
+    def _note(self, committed: str | None) -> None:
+        """A lane may gather batches before it commits them; only what it has may be told."""
+        while self._batches and padded(self._batches[0]) <= (committed or ""):
+            self._done = self._batches.popleft()
 
     def _checkpoint(self, checkpointer: Checkpointer) -> None:
         done = self._done

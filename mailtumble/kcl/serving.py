@@ -17,11 +17,12 @@ from amazon_kclpy.kcl import KCLProcess
 
 from mailtumble.kcl.host import ChildHost, ChildSettings
 from mailtumble.kcl.leases import LeaseTable
+from mailtumble.kcl.names import kcl_name, worker_id
 from mailtumble.kcl.processor import LaneProcessor, Step
-from mailtumble.kcl.works import kcl_name, work_of, worker_id
 from mailtumble.logs import log_to_stderr
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
+from mailtumble.worker.works import work_of
 from schemas.errors import MailtumbleError
 
 SILENT_FAILOVERS: Final = 5

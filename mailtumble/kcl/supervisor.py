@@ -13,14 +13,15 @@ from mailtumble.definition import physical_name
 from mailtumble.kcl import java
 from mailtumble.kcl.daemon import Daemon, RunFolder
 from mailtumble.kcl.leases import LeaseTable, closed_shards, rows_to_make
+from mailtumble.kcl.names import kcl_name, worker_id
 from mailtumble.kcl.properties import DaemonSettings, properties_text
 from mailtumble.kcl.reports import EVERY_S, Children
-from mailtumble.kcl.works import generation_of, kcl_name, worker_id
 from mailtumble.wiring import Wiring
 from mailtumble.worker.faust_app import FaustApp, Web
 from mailtumble.worker.lane_host import Ended
 from mailtumble.worker.lease import BEAT_S, FLEET, HostLease
 from mailtumble.worker.web import Vitals
+from mailtumble.worker.works import generation_of
 from schemas.errors import MailtumbleError, RetryableError
 
 ASKED_TO_END: Final = frozenset({0, 128 + signal.SIGTERM, -signal.SIGTERM})

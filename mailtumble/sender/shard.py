@@ -82,6 +82,11 @@ class SenderShard:
         """See :class:`ShardProcessor`."""
         return self.processor.tally
 
+    @property
+    def committed(self) -> str | None:
+        """See :class:`ShardProcessor`."""
+        return self.processor.committed
+
     def take_over(self) -> str | None:
         """Fence the predecessor off, load queue and deadlines; where to read on after."""
         after = self.processor.take_over()

@@ -60,6 +60,8 @@ class Plan:
 
     owner: str
     bucket: str
+    archive_bucket: str = ""
+    archive_every_us: int = 60 * SECOND_US
     generation: str = "g1"
     account: str = "local"
     rules: CoreRules = field(default_factory=CoreRules)
@@ -75,6 +77,10 @@ class Lane(Protocol):
     @property
     def tally(self) -> Tally:
         """What it has done since it took over."""
+
+    @property
+    def committed(self) -> str | None:
+        """The last record that need not come again; what was worked off may be ahead of it."""
 
     def take_over(self) -> str | None:
         """Fence the predecessor off; where to read on after."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mailtumble.ports.stream import Shard
-from mailtumble.worker.assembly import Plan, Ports, core_lane
+from mailtumble.worker.assembly import core_lane
 from mailtumble.worker.core import NAME
-from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lane_host import Work
 from mailtumble.worker.shard import ShardProcessor
 
@@ -25,8 +22,3 @@ class CoreWork(Work):
     def lane(self, shard: Shard) -> ShardProcessor:
         """``core`` on one shard."""
         return core_lane(shard, self.host.ports, self.host.plan, self.host.stopping)
-
-
-def core_host(ports: Ports, plan: Plan, **options: Any) -> EmbeddedHost:  # noqa: ANN401 - passed on
-    """Hosts ``core`` over all shards; ``options`` as for :class:`EmbeddedHost`."""
-    return EmbeddedHost(CoreWork, ports, plan, **options)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
-from mailtumble.worker.assembly import Lane, Plan, Ports, SenderParts
-from mailtumble.worker.host import EmbeddedHost
+from mailtumble.worker.assembly import Lane, SenderParts
 from mailtumble.worker.lane_host import Hosted, LaneHost, Work
 from mailtumble.worker.records import outgoing
 from schemas.values import SECOND_US
@@ -90,11 +89,6 @@ class SenderWork(Work):
         )
         lane.report(job, outcome)
         self.host.vitals.count(type(outcome).__name__)
-
-
-def sender_host(ports: Ports, plan: Plan, **options: Any) -> EmbeddedHost:  # noqa: ANN401 - passed on
-    """Hosts ``sender`` over all shards; ``options`` as for :class:`EmbeddedHost`."""
-    return EmbeddedHost(SenderWork, ports, plan, **options)
 
 
 def _sender(hosted: Hosted) -> SenderShard:

@@ -26,6 +26,7 @@ from mailtumble.worker import quarantine
 from mailtumble.worker.application import Accepted, Application, Fact, Question
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
+from mailtumble.worker.patience import Stopping, patiently
 from mailtumble.worker.records import Read, outgoing, read_record
 from mailtumble.worker.timers import Timers
 from mailtumble.worker.trials import Trials
@@ -34,7 +35,6 @@ from processors.kernel import Judgement, Timer, judge
 from processors.routing.decider import Answer
 from schemas import codec
 from schemas.envelope import EventEnvelope
-from schemas.errors import RetryableError
 from schemas.ids import decision_id, fingerprint
 
 T = TypeVar("T")
@@ -44,10 +44,6 @@ CAREFUL_RECORDS: Final = BATCH_RECORDS_MAX
 """After a death so many records are tried one at a time: no batch in flight was longer."""
 
 logger = logging.getLogger(__name__)
-
-
-class Stopping(RetryableError):  # noqa: N818 - what happened
-    """The worker is asked to end while the world does not answer; nothing was committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +92,11 @@ class ShardProcessor:
         self._careful = 0
         self._poison: str | None = None
         self._timers_changed: list[tuple[Timer, bool]] = []
+
+    @property
+    def committed(self) -> str | None:
+        """The last record that is committed: where the cursor stands."""
+        return self.cursor.sequence
 
     def take_over(self) -> str | None:
         """Fence the predecessor off; the sequence number to read after (None: from the start)."""
@@ -353,16 +354,8 @@ class ShardProcessor:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """Repeat a call while the world says "not now", until it goes through or we must stop."""
-        wait_s = 0.05
-        while True:
-            try:
-                return call()
-            except RetryableError as error:
-                if self.around.stopping():
-                    raise Stopping(str(error)) from error
-                logger.warning("%s %s waits: %s", self.application.name, self.shard.id, error)
-                self.around.clock.sleep(wait_s)
-                wait_s = min(wait_s * 2, 2.0)
+        around, who = self.around, f"{self.application.name} {self.shard.id}"
+        return patiently(call, around.clock, around.stopping, who)
 
 
 def _without_leading_silence(pending: list[Pending]) -> list[Pending]:

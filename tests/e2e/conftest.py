@@ -40,7 +40,7 @@ class Stack:
         return subprocess.run(
             [sys.executable, "-m", "mailtumble.cli", *arguments],
             cwd=self.folder,
-            env=_environment({}),
+            env=clean_environment({}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -166,7 +166,8 @@ class Stack:
             self.process.stdout.close()
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This process's, without what would lead to another AWS."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**own, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), **more}
 
@@ -188,7 +189,7 @@ def start_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "mailtumble.cli", "local", "--smtp-port", "0", *options],
             cwd=tmp_path,
-            env=_environment(environment or {}),
+            env=clean_environment(environment or {}),
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,  # with its children a group, as a terminal makes one

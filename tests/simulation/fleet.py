@@ -9,8 +9,8 @@ from mailtumble.worker import core
 from mailtumble.worker.assembly import Plan, SenderParts, core_lane, intake, startable
 from mailtumble.worker.core import CoreRules
 from mailtumble.worker.cursor import ShardLost
+from mailtumble.worker.patience import Stopping
 from mailtumble.worker.records import outgoing
-from mailtumble.worker.shard import Stopping
 from schemas.errors import RetryableError
 from schemas.events import MailReceived
 from schemas.values import SECOND_US

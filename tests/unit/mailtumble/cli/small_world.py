@@ -58,6 +58,7 @@ class SmallWorld:
         self.clock = VirtualClock(wait=self._wait)
         self.asleep = False
         self.bucket = "mail"
+        self.archive_bucket = "archive"
         self.clients = SimpleNamespace(s3=InMemoryS3(), sns=InMemorySns())
         self.events = InMemoryStream(self.clock, shards=2)
         self.items = InMemoryItems()

@@ -217,7 +217,7 @@ def test_a_stop_during_an_outage_lets_the_rest_pass(world: World) -> None:
             world.tell("m2")
             assert not await host.process(world.stream.records()[1:], 0)
             assert "sequence" not in world.cursor()
-            assert await host.release()
+            assert await host.release() is None
         assert world.cursor()["clean"]
 
     played(scene)

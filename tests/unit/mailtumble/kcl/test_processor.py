@@ -30,23 +30,29 @@ class Host:
     batches: list[list[StoredRecord]] = field(default_factory=list)
     is_silent: bool = False
     calls: list[str] = field(default_factory=list)
+    last: str | None = None
 
     async def start(self, shard_id: str) -> str | None:
         """Where the cursor stands."""
         return self._answer(f"start {shard_id}", self.cursor)
 
-    async def process(self, records: list[StoredRecord], lag_ms: int) -> bool:
-        """Done, unless told otherwise."""
+    async def process(self, records: list[StoredRecord], lag_ms: int) -> str | None:
+        """Committed whole, unless told otherwise."""
+        assert lag_ms >= 0
         self.batches.append(records)
-        return bool(self._answer("process", True) and lag_ms >= 0)  # noqa: FBT003
+        if records:
+            self.last = records[-1].sequence_number
+        committed: str | None = self._answer("process", self.last)
+        return committed
 
     async def close_shard(self) -> bool:
         """Done, unless told otherwise."""
         return bool(self._answer("close", True))  # noqa: FBT003
 
-    async def release(self) -> bool:
-        """Done, unless told otherwise."""
-        return bool(self._answer("release", True))  # noqa: FBT003
+    async def release(self) -> str | None:
+        """Committed whole, unless told otherwise."""
+        committed: str | None = self._answer("release", self.last)
+        return committed
 
     async def lease_lost(self) -> None:
         """Noted."""
@@ -146,11 +152,29 @@ def test_a_batch_that_is_not_done_is_not_checkpointed() -> None:
     scene = Scene()
     scene.initialize()
     scene.records("1")
-    scene.host.answers["process"] = False
+    scene.host.answers.update(process=None, release=None)
     scene.later()
     scene.records("2")
     scene.ask(scene.processor.shutdown_requested)
     assert scene.checkpointer.told == ["1"]
+
+
+def test_what_a_lane_has_gathered_is_checkpointed_when_it_is_committed() -> None:
+    """At the end of a batch; the lane may commit in the middle of one, and between batches."""
+    scene = Scene()
+    scene.initialize()
+    scene.host.answers["process"] = None
+    for number in ("1", "2", "4"):
+        scene.later()
+        scene.records(number)
+    assert scene.checkpointer.told == []
+    scene.host.answers["process"] = padded("3")
+    scene.later()
+    scene.records()
+    assert scene.checkpointer.told == ["2"]
+    scene.host.answers["release"] = padded("4")
+    scene.ask(scene.processor.shutdown_requested)
+    assert scene.checkpointer.told == ["2", "4"]
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), SystemExit(0), KeyboardInterrupt()])

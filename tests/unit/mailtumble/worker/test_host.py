@@ -22,10 +22,10 @@ from mailtumble.local.ministack import free_port
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.wiring import SystemClock
 from mailtumble.worker.assembly import Plan, Ports, core_lane, intake
-from mailtumble.worker.core_host import core_host
+from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.intake_host import IntakeHost
-from mailtumble.worker.sender_host import sender_host
+from mailtumble.worker.sender_host import SenderWork
 from schemas.codec import decode
 from schemas.events import Event, MailReceived, SendAccepted, SendScheduled
 from schemas.values import SECOND_US
@@ -141,8 +141,8 @@ class World:
             return IntakeHost(ports, self.plan, web_port=self.web_port)
         options = {"web_port": self.web_port, "poll_interval_s": 0.1, **options}
         if name == "sender":
-            return sender_host(ports, self.plan, **options)
-        return core_host(ports, self.plan, **options)
+            return EmbeddedHost(SenderWork, ports, self.plan, **options)
+        return EmbeddedHost(CoreWork, ports, self.plan, **options)
 
     def bring(self, stage: str) -> None:
         """Bring a mail to where this application takes it up, by the product's own steps."""

@@ -10,7 +10,8 @@ import pytest
 from mailtumble.ports.store import Action
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.worker.cursor import TRIES_MAX, ShardLost
-from mailtumble.worker.shard import BATCH_RECORDS_MAX, Stopping
+from mailtumble.worker.patience import Stopping
+from mailtumble.worker.shard import BATCH_RECORDS_MAX
 from schemas.codec import encode
 from schemas.envelope import GENESIS
 from schemas.errors import RetryableError

@@ -1,0 +1,29 @@
+"""The archive, as a host drives it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailtumble.archive.shard import GENERATION, NAME, ArchiveShard
+from mailtumble.ports.stream import Shard
+from mailtumble.worker.assembly import Lane, surroundings
+from mailtumble.worker.lane_host import Work
+
+
+class ArchiveWork(Work):
+    """Lanes of ``archive``; nothing goes on beside them."""
+
+    name = NAME
+
+    @property
+    def generation(self) -> str:
+        """The archive's only one."""
+        return GENERATION
+
+    def lane(self, shard: Shard) -> Lane:
+        """``archive`` on one shard."""
+        plan = self.host.plan
+        around = surroundings(self.host.ports, plan, self.host.stopping)
+        return ArchiveShard(
+            shard, replace(around, bucket=plan.archive_bucket), plan.archive_every_us
+        )

@@ -1,0 +1,102 @@
+"""A chain is read whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mailtumble.archive import heads
+from mailtumble.archive.chain import check_joint, names
+from mailtumble.archive.segment import ArchiveBroken
+from mailtumble.ports.store import Put
+from mailtumble.ports.stream import OutgoingRecord
+from tests.unit.mailtumble.archive.conftest import BUCKET, World
+
+
+@pytest.fixture
+def written(world: World) -> World:
+    """Three segments of two records each."""
+    for _ in range(3):
+        world.tell(2)
+        lane = world.lane()
+        lane.take_over()
+        lane.process(world.told())
+        lane.release()
+    return world
+
+
+def head_of(world: World) -> heads.Head:
+    """The only shard's."""
+    found = heads.find(world.store, world.stream.shards()[0].id)
+    assert found is not None
+    return found
+
+
+def test_other_objects_don_t_matter(written: World) -> None:
+    """Strangers' and zombies'."""
+    written.objects.put(BUCKET, "segments/README", b"hello")
+    written.objects.put(BUCKET, f"segments/{head_of(written).shard}/x", b"hello")
+    assert written.archived() == list(written.told())
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_missing_segment_is_named(written: World, place: int) -> None:
+    """By its hash, and the folder it should lie in."""
+    gone = written.objects.keys(BUCKET)[place]
+    del written.objects._objects[BUCKET, gone]
+    with pytest.raises(ArchiveBroken, match=gone.rpartition(".")[2]):
+        names(written.objects, BUCKET, head_of(written))
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_changed_segment_is_named(written: World, place: int) -> None:
+    """Before any of its records is believed."""
+    key = written.objects.keys(BUCKET)[place]
+    written.objects.put(BUCKET, key, b"other bytes")
+    with pytest.raises(ArchiveBroken, match="was changed"):
+        written.archived()
+
+
+def test_a_head_that_tells_of_more_is_an_error(written: World) -> None:
+    """Segments cut off at the beginning would not show otherwise."""
+    head = head_of(written)
+    wrong = replace(head, records=head.records + 1)
+    written.store.write(heads.put(wrong))
+    with pytest.raises(ArchiveBroken, match="its head tells of 3 with 7"):
+        written.archived()
+
+
+def test_a_child_whose_parent_ends_elsewhere_is_an_error(written: World) -> None:
+    """The parent's head was set back, say."""
+    parent = written.stream.shards()[0].id
+    written.stream.split(parent)
+    written.tell(9)
+    lane = written.lane(1)
+    lane.take_over()
+    lane.process(written.told(1))
+    lane.release()
+    assert written.archived(1) == list(written.told(1))
+    head = heads.find(written.store, parent)
+    assert head is not None
+    written.store.write(heads.put(replace(head, hash="0" * 64)))
+    with pytest.raises(ArchiveBroken, match=f"parent {parent}"):
+        written.archived(1)
+
+
+def test_the_joint_to_the_stream(written: World) -> None:
+    """The very record, none any more, or another: the last is an error."""
+    head, last = head_of(written), written.told()[-1]
+    assert check_joint(written.stream, head, last)
+    assert not check_joint(written.stream, replace(head, shard="gone"), last)
+    with pytest.raises(ArchiveBroken, match="another one on the stream"):
+        check_joint(written.stream, head, replace(last, data=b"forged"))
+    written.stream.append([OutgoingRecord("mail:x", b"later")])
+    written.stream.trim(head.shard, last.sequence_number)
+    assert not check_joint(written.stream, head, last)
+
+
+def test_heads_are_found_among_cursors(written: World) -> None:
+    """And nothing else is."""
+    written.store.write(Put("cursors", {"cursor": "core#g1#shard", "epoch": 1}))
+    assert [each.shard for each in heads.every(written.store)] == [written.stream.shards()[0].id]
