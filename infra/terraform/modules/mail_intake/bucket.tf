@@ -1,5 +1,6 @@
 resource "aws_s3_bucket" "mail" {
-  bucket = "${var.prefix}-${var.bucket}"
+  bucket        = "${var.prefix}-${var.bucket}"
+  force_destroy = var.force_destroy
 }
 
 resource "aws_s3_bucket_public_access_block" "mail" {

@@ -15,7 +15,8 @@ locals {
 # Not encrypted with alias/aws/sns: SES can't publish to a topic under that key.
 # What SES publishes is encrypted in the queue behind it.
 resource "aws_sns_topic" "inbound" {
-  name = "${var.prefix}-${var.topic}"
+  name              = "${var.prefix}-${var.topic}"
+  signature_version = 2 # SHA-256; version 1 signs with SHA-1
 }
 
 data "aws_iam_policy_document" "inbound" {

@@ -74,3 +74,37 @@ variable "mail_retention_days" {
     error_message = "Redelivered inputs are recognised for 15 days: keep their mail as long."
   }
 }
+
+variable "force_destroy" {
+  description = "Whether terraform destroy may delete the bucket with the mail in it. Without it, the bucket has to be emptied first."
+  type        = bool
+  default     = false
+}
+
+variable "manage_identities" {
+  description = "Whether to verify the recipients' domains with SES here. Off where that is done elsewhere."
+  type        = bool
+  default     = true
+}
+
+variable "ses_api" {
+  description = "Which of SES's APIs makes the identities. v1 is for emulators that have no other."
+  type        = string
+  default     = "v2"
+
+  validation {
+    condition     = contains(["v1", "v2"], var.ses_api)
+    error_message = "SES has the APIs v1 and v2."
+  }
+}
+
+variable "mail_from_subdomain" {
+  description = "The label under each domain that forwarded mail's Return-Path has, so that SPF passes for the domain itself."
+  type        = string
+  default     = "bounce"
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.mail_from_subdomain))
+    error_message = "One label of a domain name: letters, digits and hyphens."
+  }
+}

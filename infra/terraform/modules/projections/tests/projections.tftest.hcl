@@ -62,3 +62,33 @@ run "every_table_is_encrypted_and_recoverable" {
     error_message = "Encryption and point-in-time recovery are on for all."
   }
 }
+
+run "every_table_is_protected_and_on_demand" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for table in aws_dynamodb_table.this :
+      table.deletion_protection_enabled && table.billing_mode == "PAY_PER_REQUEST"
+    ])
+    error_message = "The sender's claims can't be made again: nothing deletes them by mistake."
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.this["mails"].global_secondary_index).projection_type == "ALL"
+    error_message = "mail list reads whole items out of the index."
+  }
+}
+
+run "protection_is_off_before_a_destroy" {
+  command = plan
+
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !anytrue([for table in aws_dynamodb_table.this : table.deletion_protection_enabled])
+    error_message = "With it off, terraform destroy leaves no table."
+  }
+}
