@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import PREFIX, STOPS_WITHIN_S, Stack
+from tests.e2e.conftest import PREFIX, STOPS_WITHIN_S, Stack, clean_environment
 from tests.permissions import read_permissions
 from tools.aws_calls.recorder import made, read_calls, recording
 
 pytestmark = pytest.mark.servers
 
-EMBEDDED = ("core", "sender", "intake")
+WORKERS = ("core", "sender", "intake", "archive")
 ALIASES = (
     ("info@house.example", "t@far.example"),
     ("bounce@house.example", "bounce@simulator.amazonses.com"),
@@ -37,22 +40,41 @@ MAIL = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
 def test_every_call_is_granted_and_every_grant_is_used(
     start_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
-    """Mails, bounces, moderation, commands, quarantine, timers: nothing is denied or left over."""
+    """Mails, bounces, moderation, commands, quarantine, timers, the archive: nothing is denied or left over."""
     folder = tmp_path / "calls"
     folder.mkdir()
     rules = tmp_path / "rules.toml"
     rules.write_text(RULE, encoding="utf-8")
     environment = {**recording(folder), "MAILTUMBLE_MODERATION_RULES": str(rules)}
     stack = start_stack("--rate", "2", environment=environment)
-    _live(stack, tmp_path)
+    with archiving(stack, recording(folder)):
+        _live(stack, tmp_path)
     # The good-bye takes calls too.
     stack.process.send_signal(signal.SIGTERM)
     stack.process.wait(STOPS_WITHIN_S)
     permissions, found = read_permissions(), made(read_calls(folder))
-    denied = {name: found[name] - permissions[name].granted() for name in EMBEDDED}
+    denied = {name: found[name] - permissions[name].granted() for name in WORKERS}
     assert not any(denied.values()), denied
-    unused = {name: permissions[name].calls - found[name] for name in EMBEDDED}
+    unused = {name: permissions[name].calls - found[name] for name in WORKERS}
     assert not any(unused.values()), unused
+
+
+@contextmanager
+def archiving(stack: Stack, environment: Mapping[str, str]) -> Iterator[None]:
+    """The archive beside the stack, which has none of its own."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "mailtumble.cli", "worker", "archive"],
+        cwd=stack.folder,
+        env=clean_environment({"MAILTUMBLE_ARCHIVE_EVERY_S": "1", **environment}),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(STOPS_WITHIN_S) == 0
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def _live(stack: Stack, folder: Path) -> None:

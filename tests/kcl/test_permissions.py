@@ -69,7 +69,7 @@ def _witness(target: str) -> Iterator[tuple[str, set[Grant]]]:
         server.server_close()
 
 
-@pytest.mark.parametrize("application", ["core", "sender"])
+@pytest.mark.parametrize("application", ["core", "sender", "archive"])
 def test_the_daemon_calls_what_it_may_and_nothing_is_left_over(
     fleet: Fleet, tmp_path: Path, application: str
 ) -> None:
