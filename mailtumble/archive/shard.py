@@ -15,8 +15,9 @@ from mailtumble.archive.heads import Head
 from mailtumble.archive.segment import Segment, SegmentName, pack
 from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.worker.cursor import Cursor
+from mailtumble.worker.metrics import Tally
 from mailtumble.worker.patience import patiently
-from mailtumble.worker.shard import Surroundings, Tally
+from mailtumble.worker.shard import Surroundings
 from schemas.errors import InvariantBroken
 
 NAME: Final = "archive"
@@ -143,4 +144,4 @@ class ArchiveShard:
         )
 
     def _patiently(self, call: Callable[[], None]) -> None:
-        patiently(call, self._around.clock, self._around.stopping, f"{NAME} {self.shard.id}")
+        patiently(call, self._around.clock, self._around.stopping, self.tally)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from mailtumble.intake.notification import NO_VERIFICATION, SOURCE, Arrival, Feedback, parse
@@ -13,6 +13,7 @@ from mailtumble.intake.sns import Verifier
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import Clock, MessageQueue, ObjectMissing, ObjectStore, QueueMessage
 from mailtumble.worker.application import Fact
+from mailtumble.worker.metrics import APPENDED, DEAD_LETTERS, QUARANTINED, RECEIVED, Meter
 from mailtumble.worker.records import outgoing
 from schemas.errors import BadInput
 from schemas.events import RecordQuarantined
@@ -41,6 +42,7 @@ class IntakePorts:
     side_by_side: SideBySide = map
     verifier: Verifier = NO_VERIFICATION
     dead_letters: MessageQueue | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 class Intake:
@@ -62,10 +64,9 @@ class Intake:
         facts: list[Fact] = []
         for some in self._ports.side_by_side(self._facts, messages):
             facts.extend(some)
-        if facts:
-            now = self._ports.clock.now()
-            self._ports.stream.append([outgoing(fact, now) for fact in facts])
+        self._append(facts)
         self._ports.queue.delete(messages)
+        self._ports.meter.count(RECEIVED, by=len(messages))
         return len(messages)
 
     def take_dead_letters(self, wait_s: int) -> int:
@@ -79,10 +80,19 @@ class Intake:
         if queue is None or not messages:
             return 0
         facts = [self._quarantined(each, "it came to the dead-letter queue") for each in messages]
+        self._append(facts)
+        queue.delete(messages)
+        self._ports.meter.count(DEAD_LETTERS, by=len(messages))
+        return len(messages)
+
+    def _append(self, facts: Sequence[Fact]) -> None:
+        if not facts:
+            return
         now = self._ports.clock.now()
         self._ports.stream.append([outgoing(fact, now) for fact in facts])
-        queue.delete(messages)
-        return len(messages)
+        meter = self._ports.meter
+        meter.count(APPENDED, by=len(facts))
+        meter.count(QUARANTINED, "", by=sum(map(_is_quarantine, facts)))
 
     def _facts(self, message: QueueMessage) -> Sequence[Fact]:
         try:
@@ -122,3 +132,7 @@ class Intake:
             object_key=key,
         )
         return Fact(name, f"quarantine:{name}", message.id, SOURCE, (event,))
+
+
+def _is_quarantine(fact: Fact) -> bool:
+    return any(isinstance(event, RecordQuarantined) for event in fact.events)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,8 +20,8 @@ from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Web
 from mailtumble.worker.lane_host import Ended, Hosted, LaneHost, Work
+from mailtumble.worker.metrics import CONFLICTS, FENCED, RECORDS
 from mailtumble.worker.patience import Stopping
-from mailtumble.worker.web import Pulse
 from schemas.errors import InvariantBroken, MailtumbleError, RetryableError
 from schemas.values import SECOND_US
 
@@ -118,7 +118,6 @@ class ChildHost(LaneHost):
             self._lose(shard_id, error)
             return None
         self._hosted = self.lanes[shard_id] = hosted
-        self.vitals.pulses[shard_id] = Pulse(self.ports.clock.now())
         logger.info("%s took %s over, after %s", self.application, shard_id, after)
         return after
 
@@ -144,7 +143,7 @@ class ChildHost(LaneHost):
                 logger.info("%s stops: %s", hosted.shard.id, error)
                 self._passing = True
                 return None
-            self.vitals.count("records", len(records))
+            self.meter.count(RECORDS, hosted.shard.id, by=len(records))
         pulse = self.vitals.pulses[hosted.shard.id]
         pulse.moved_at, pulse.lag_ms = self.ports.clock.now(), lag_ms
         return hosted.lane.committed
@@ -198,6 +197,7 @@ class ChildHost(LaneHost):
 
     def _lose(self, shard_id: str, error: ShardLost) -> None:
         logger.warning("%s stays silent: %s", shard_id, error)
+        self.meter.count(CONFLICTS, shard_id, FENCED)
         self.lanes.pop(shard_id, None)
         if self._lost_at is None:
             self._lost_at = self.ports.clock.now()
@@ -246,17 +246,17 @@ class ChildHost(LaneHost):
                 await asyncio.sleep(AGAIN_S)
 
     async def _report(self) -> None:
-        hosted = self._hosted
-        if hosted is None:
+        if not self.vitals.pulses:
             return
-        pulse = self.vitals.pulses[hosted.shard.id]
+        ((shard_id, pulse),) = self.vitals.pulses.items()
         report = Report(
             pid=os.getpid(),
-            shard=hosted.shard.id,
+            shard=shard_id,
             moved_at=pulse.moved_at,
             lag_ms=pulse.lag_ms,
-            tally=asdict(hosted.lane.tally),
-            counters=dict(self.vitals.counters),
+            steps=pulse.steps,
+            counts=reports.plain(self.meter.counts()),
+            gauges=reports.plain(self.meter.gauges()),
         )
         try:
             reports.write(self._settings.folder, report)

@@ -5,26 +5,43 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from mailtumble.worker.metrics import Series
 from mailtumble.worker.web import Pulse, Vitals
 
 EVERY_S: Final = 1.0
 
+Plain = tuple[str, Sequence[str], float]
+"""A series' name, its labels and its value."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A child's own account. ``moved_at``: microseconds UTC, of the last finished read."""
+    """A child's own account of its shard, as :class:`mailtumble.worker.web.Pulse` has it.
+
+    ``counts`` and ``gauges``: what its meter says, as JSON can.
+    """
 
     pid: int
     shard: str
     moved_at: int
     lag_ms: int
-    tally: Mapping[str, int]
-    counters: Mapping[str, int]
+    steps: Mapping[str, int]
+    counts: Sequence[Plain]
+    gauges: Sequence[Plain]
+
+
+def plain(values: Mapping[Series, float]) -> list[Plain]:
+    """What a meter says, in lists."""
+    return [(name, labels, value) for (name, labels), value in values.items()]
+
+
+def _read(values: Sequence[Plain]) -> dict[Series, float]:
+    return {(name, tuple(labels)): value for name, labels, value in values}
 
 
 def write(folder: Path, report: Report) -> None:
@@ -50,7 +67,7 @@ class Children:
         """Reports of children that are not ``alive`` are removed; what they counted stays."""
         self._folder = folder
         self._alive = alive
-        self._gone: Counter[str] = Counter()
+        self._gone: Counter[Series] = Counter()
         self.reports: list[Report] = []
 
     @property
@@ -66,15 +83,19 @@ class Children:
             if self._alive(report.pid):
                 found.append(report)
             else:
-                self._gone.update(report.counters)
+                self._gone.update(_read(report.counts))
                 path.unlink()
-        self.reports = found
+        # Where a zombie and its successor tell of one shard, the one that moves has the last word.
+        self.reports = sorted(found, key=lambda each: each.moved_at)
 
     def tell(self, vitals: Vitals) -> None:
-        """Put together what the views show."""
-        vitals.pulses = {each.shard: Pulse(each.moved_at, each.lag_ms) for each in self.reports}
-        vitals.tallies = {each.shard: each.tally for each in self.reports}
-        counters = Counter(self._gone)
+        """Put together what the views show: counters summed, a gauge as its child says."""
+        vitals.pulses = {
+            each.shard: Pulse(each.moved_at, each.lag_ms, dict(each.steps)) for each in self.reports
+        }
+        counts = Counter(self._gone)
+        gauges: dict[Series, float] = {}
         for each in self.reports:
-            counters.update(each.counters)
-        vitals.counters = dict(counters)
+            counts.update(_read(each.counts))
+            gauges.update(_read(each.gauges))
+        vitals.meter.take(counts, gauges)

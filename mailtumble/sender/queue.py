@@ -16,6 +16,18 @@ from schemas.errors import InvariantBroken
 from schemas.ids import bucket, mail_of
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits on one shard, as far as it is in memory; paused tenants' entries are not due.
+
+    ``oldest_due_at``: microseconds UTC, None where nothing is due.
+    """
+
+    waiting: int = 0
+    due: int = 0
+    oldest_due_at: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One attempt that waits: all that is needed to send it, so that no other read is."""
@@ -163,6 +175,20 @@ class Queue:
                 break
             taken.append(read_entry(waiting[tenant].pop(0)))
         return taken
+
+    def backlog(self, now: int, is_paused: Callable[[str], bool] = lambda _: False) -> Backlog:
+        """How much there is to do."""
+        waiting = due = 0
+        oldest: list[int] = []
+        for quoted, window in self._windows.items():
+            waiting += len(window.order)
+            if is_paused(unquote(quoted)):
+                continue
+            mine = window.count(f"{quoted}#{due_text(now)}{END}")
+            due += mine
+            if mine:
+                oldest.append(int(window.order[0].split("#")[1]))
+        return Backlog(waiting, due, min(oldest, default=None))
 
     def _due(self, tenant: str, now: int) -> list[Item]:
         window = self._windows[tenant]

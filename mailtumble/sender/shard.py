@@ -17,11 +17,12 @@ from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.sender.application import NAME, SenderApplication, unknown_id
 from mailtumble.sender.claims import Claims, ClaimTimes
 from mailtumble.sender.instants import Instants
-from mailtumble.sender.queue import Entry, Queue
+from mailtumble.sender.queue import Backlog, Entry, Queue
 from mailtumble.sender.standing import AddressStanding, Standing
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.application import Fact
-from mailtumble.worker.shard import ShardProcessor, Surroundings, Tally
+from mailtumble.worker.metrics import Tally
+from mailtumble.worker.shard import ShardProcessor, Surroundings
 from schemas.errors import RetryableError
 from schemas.events import (
     Event,
@@ -136,6 +137,10 @@ class SenderShard:
             [self._started(job, standing[job.entry.address]) for job in jobs]
         )
         return jobs
+
+    def backlog(self) -> Backlog:
+        """What waits here; of what is paused nothing is due."""
+        return self._queue.backlog(self._around.clock.now(), self._standing.is_paused)
 
     def another_instant(self) -> int | None:
         """An instant in place of one that was missed."""

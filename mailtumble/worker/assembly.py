@@ -28,7 +28,8 @@ from mailtumble.sender.transmission import Transmission
 from mailtumble.worker.application import Fact
 from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
-from mailtumble.worker.shard import ShardProcessor, Surroundings, Tally
+from mailtumble.worker.metrics import Meter, Tally
+from mailtumble.worker.shard import ShardProcessor, Surroundings
 from mailtumble.worker.trials import Trials
 from processors.moderation.rules import header_names
 from schemas.values import SECOND_US
@@ -38,7 +39,7 @@ from schemas.values import SECOND_US
 class Ports:
     """All of the world that a process may need; each worker takes what it uses.
 
-    ``trials`` is one for all its shards.
+    ``trials`` and ``meter`` are one for all its shards.
     """
 
     clock: Clock
@@ -52,6 +53,7 @@ class Ports:
     verifier: Verifier = NO_VERIFICATION
     dead_letters: MessageQueue | None = None
     trials: Trials = field(default_factory=Trials)
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,5 +179,6 @@ def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:
             side_by_side,
             ports.verifier,
             ports.dead_letters,
+            ports.meter,
         )
     )

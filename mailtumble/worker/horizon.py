@@ -68,6 +68,10 @@ class Window:
         """The items at or before a position, in order."""
         return [self.items[each] for each in self.order[: bisect_right(self.order, position)]]
 
+    def count(self, position: str) -> int:
+        """How many there are at or before a position."""
+        return bisect_right(self.order, position)
+
     @property
     def exhausted(self) -> bool:
         """Empty, with more in the table."""

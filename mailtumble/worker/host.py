@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from mailtumble.ports.stream import Batch, Shard, ShardReader
 from mailtumble.worker.assembly import Plan, Ports, startable
-from mailtumble.worker.cursor import cursor_key
+from mailtumble.worker.cursor import ShardLost, cursor_key
 from mailtumble.worker.faust_app import Web
 from mailtumble.worker.lane_host import Ended, Hosted, LaneHost, Work
 from mailtumble.worker.lease import BEAT_S, HostLease
-from mailtumble.worker.web import Pulse
+from mailtumble.worker.metrics import RECORDS
 from schemas.errors import MailtumbleError, RetryableError
 
 READ_LIMIT: Final = 1000
@@ -104,7 +104,6 @@ class EmbeddedHost(LaneHost):
         hosted, after = await self.begin(shard)
         reader = await self.blocking(lambda: self.ports.stream.reader(shard.id, after=after))
         self.lanes[shard.id] = hosted
-        self.vitals.pulses[shard.id] = Pulse(self.ports.clock.now())
         task = asyncio.create_task(
             self._ending_on_error(f"shard {shard.id}", lambda: self._read(hosted, reader))
         )
@@ -122,16 +121,23 @@ class EmbeddedHost(LaneHost):
             if batch is None:
                 continue
             if batch.records:
-                await hosted.run(lambda b=batch: hosted.lane.process(b.records))  # type: ignore[misc]
-                self.vitals.count("records", len(batch.records))
+                await self._process(hosted, batch)
             pulse.moved_at, pulse.lag_ms = self.ports.clock.now(), batch.lag_ms
             if batch.ended:
                 await hosted.run(hosted.lane.close)
                 self._closed.add(hosted.shard.id)
                 del self.lanes[hosted.shard.id], self.vitals.pulses[hosted.shard.id]
+                self.meter.forget(hosted.shard.id)
                 return
             if not batch.records:
                 await asyncio.sleep(self._poll_interval_s)
+
+    async def _process(self, hosted: Hosted, batch: Batch) -> None:
+        try:
+            await hosted.run(lambda: hosted.lane.process(batch.records))
+        except ShardLost as error:
+            self.lost(hosted, error)
+        self.meter.count(RECORDS, hosted.shard.id, by=len(batch.records))
 
     async def _next(self, reader: ShardReader) -> Batch | None:
         try:

@@ -27,7 +27,7 @@ class IntakeHost:
     def __init__(self, ports: Ports, plan: Plan, *, web_port: int = 0) -> None:
         """Put the service and its threads together."""
         self._clock = ports.clock
-        self.vitals = Vitals("intake", ports.clock.now())
+        self.vitals = Vitals("intake", ports.clock.now(), meter=ports.meter)
         self.faust = FaustApp("intake", self.vitals, ports.clock.now, Web(web_port))
         self._rounds = ThreadPoolExecutor(ROUNDS + 1, thread_name_prefix="intake")
         self._objects = ThreadPoolExecutor(16, thread_name_prefix="intake-s3")
@@ -60,9 +60,7 @@ class IntakeHost:
         pulse = self.vitals.pulses[name] = Pulse(self._clock.now())
         while not stop.is_set():
             try:
-                taken = await self._agent.ask(
-                    lambda: loop.run_in_executor(self._rounds, step, WAIT_S)
-                )
+                await self._agent.ask(lambda: loop.run_in_executor(self._rounds, step, WAIT_S))
             except RetryableError as error:
                 logger.warning("intake waits: %s", error)
                 await asyncio.sleep(PAUSE_S)
@@ -71,7 +69,6 @@ class IntakeHost:
                 raise
             else:
                 pulse.moved_at = self._clock.now()
-                self.vitals.count("messages", taken)
 
     def _side_by_side(self, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
         return self._objects.map(call, items)

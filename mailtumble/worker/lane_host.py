@@ -11,13 +11,15 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final, TypeVar
 
 from mailtumble.ports.stream import Shard
 from mailtumble.worker.assembly import Lane, Plan, Ports
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Agent, FaustApp, Web
-from mailtumble.worker.web import Vitals
+from mailtumble.worker.metrics import CONFLICTS, FENCED
+from mailtumble.worker.web import STALLED_US, Pulse, Vitals
 from schemas.errors import MailtumbleError, RetryableError
 
 T = TypeVar("T")
@@ -98,7 +100,14 @@ class LaneHost:
         self.application = work.name
         self.ports = ports
         self.plan = plan
-        self.vitals = Vitals(self.application, ports.clock.now())
+        self.meter = ports.meter
+        self.vitals = Vitals(
+            self.application,
+            ports.clock.now(),
+            needs_shards=True,
+            settles_us=STALLED_US,
+            meter=self.meter,
+        )
         self.faust = FaustApp(self.application, self.vitals, ports.clock.now, web)
         self.lanes: dict[str, Hosted] = {}
         self.threads = ThreadPoolExecutor(16, thread_name_prefix=f"{self.application}-io")
@@ -108,17 +117,23 @@ class LaneHost:
 
     def add_timers(self) -> None:
         """What happens again and again."""
-        self.faust.timer(TICK_S, self.guarded("tick", lambda: self.each_lane(self._tick)))
+        self.faust.timer(TICK_S, self.guarded("tick", lambda: self.each_lane("ticks", self._tick)))
         self.work.add_timers()
 
-    async def each_lane(self, step: Callable[[Hosted], Awaitable[None]]) -> None:
-        """Do a step for every lane that isn't at it still, side by side."""
+    async def each_lane(self, name: str, step: Callable[[Hosted], Awaitable[None]]) -> None:
+        """Do a step for every lane that isn't at it still, side by side.
+
+        ``name`` is how the step is called where a lane's health is told.
+        """
         idle = [each for each in self.lanes.values() if not (each.busy or each.leaving)]
 
         async def one(hosted: Hosted) -> None:
             hosted.busy = True
             try:
+                # A step that never ends, or always fails, is missed from its first beginning on.
+                self.begun(hosted, name)
                 await step(hosted)
+                self.done(hosted, name)
             except RetryableError as error:
                 logger.warning("%s %s: %s", self.application, hosted.shard.id, error)
             except ShardLost as error:
@@ -128,13 +143,32 @@ class LaneHost:
 
         await asyncio.gather(*(one(hosted) for hosted in idle))
 
+    def begun(self, hosted: Hosted, name: str) -> None:
+        """From now on a lane has this step to do, again and again."""
+        if pulse := self.vitals.pulses.get(hosted.shard.id):
+            pulse.steps.setdefault(name, self.ports.clock.now())
+
+    def done(self, hosted: Hosted, name: str) -> None:
+        """A step has come to an end."""
+        if pulse := self.vitals.pulses.get(hosted.shard.id):
+            pulse.steps[name] = self.ports.clock.now()
+
     async def begin(self, shard: Shard) -> tuple[Hosted, str | None]:
         """A lane that has taken its shard over, and where to read on after."""
+        # From here on: a takeover that does not come to an end has to be seen, too.
+        self.vitals.pulses.setdefault(shard.id, Pulse(self.ports.clock.now()))
         agent = self.faust.agent(f"{self.application}-{shard.id}")
         await agent.start()
         thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.application}-{shard.id}")
         hosted = Hosted(shard, self.work.lane(shard), agent, thread)
-        return hosted, await hosted.run(hosted.lane.take_over)
+        try:
+            after = await hosted.run(hosted.lane.take_over)
+        except MailtumbleError:
+            thread.shutdown(wait=False)  # the next try has its own
+            raise
+        # The tally alone: counters outlive their lane, its memory must not.
+        self.meter.watch(partial(hosted.lane.tally.series, shard.id))
+        return hosted, after
 
     async def blocking(self, call: Callable[[], T]) -> T:
         """Make a call that blocks, off the event loop."""
@@ -149,8 +183,9 @@ class LaneHost:
         if self._ending is not None and not self._ending.done():
             self._ending.set_result(reason)
 
-    def lost(self, hosted: Hosted, error: ShardLost) -> None:  # noqa: ARG002 - for other hosts
+    def lost(self, hosted: Hosted, error: ShardLost) -> None:
         """Another owner has a lane's shard: this host ends."""
+        self.meter.count(CONFLICTS, hosted.shard.id, FENCED)
         raise error
 
     def guarded(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from mailtumble.ports.world import Clock
+from mailtumble.worker.metrics import Tally
 from schemas.errors import RetryableError
 
 T = TypeVar("T")
@@ -21,8 +22,8 @@ class Stopping(RetryableError):  # noqa: N818 - what happened
     """The worker is asked to end while the world does not answer; nothing was committed."""
 
 
-def patiently(call: Callable[[], T], clock: Clock, stopping: Callable[[], bool], who: str) -> T:
-    """Repeat a call until it goes through.
+def patiently(call: Callable[[], T], clock: Clock, stopping: Callable[[], bool], tally: Tally) -> T:
+    """Repeat a call until it goes through; ``tally`` counts how often.
 
     Raises:
         Stopping: it did not, and the worker has to stop.
@@ -34,6 +35,7 @@ def patiently(call: Callable[[], T], clock: Clock, stopping: Callable[[], bool],
         except RetryableError as error:
             if stopping():
                 raise Stopping(str(error)) from error
-            logger.warning("%s waits: %s", who, error)
+            tally.retries += 1
+            logger.warning("waits for the world: %s", error)
             clock.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)

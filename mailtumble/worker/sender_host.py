@@ -9,16 +9,35 @@ from typing import Final, cast
 
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.application import GENERATION, NAME
+from mailtumble.sender.queue import Backlog
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.assembly import Lane, SenderParts
 from mailtumble.worker.lane_host import Hosted, LaneHost, Work
+from mailtumble.worker.metrics import (
+    DEFERRED,
+    FAILED,
+    QUEUE_DEPTH,
+    QUEUE_DUE,
+    QUEUE_OLDEST,
+    RATE,
+    REFUSALS,
+    SENDS,
+    UNKNOWN,
+    Meter,
+)
 from mailtumble.worker.records import outgoing
-from schemas.values import SECOND_US
+from processors.sending.pacing import RATE_UNIT
+from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
+from schemas.values import SECOND_US, DeferReason
 
 PACE_S: Final = 0.2
 QUOTA_S: Final = 1.0
 CALLS_MAX: Final = 64
+SENDING: Final = "sending"
+"""The step that is missed where much is due and nothing leaves."""
+JUDGED_RATE_MILLI: Final = 500
+"""Below one in 2 s, or where SES lets nothing out, that nothing leaves says nothing."""
 PREPARED_US: Final = 300_000
 """A job is taken up so long before its instant: fetching and rewriting take their time."""
 
@@ -48,7 +67,8 @@ class SenderWork(Work):
         """Pace and quota."""
         host = self.host
         host.faust.timer(QUOTA_S, host.guarded("quota", self._poll_quota))
-        host.faust.timer(PACE_S, host.guarded("pace", lambda: host.each_lane(self._pace)))
+        pace = host.guarded("pace", lambda: host.each_lane("pace", self._pace))
+        host.faust.timer(PACE_S, pace)
 
     async def finish(self, lanes: Sequence[Hosted]) -> None:
         """Let the calls under way end, and tell their outcomes."""
@@ -69,14 +89,33 @@ class SenderWork(Work):
 
     async def _pace(self, hosted: Hosted) -> None:
         lane = _sender(hosted)
+        self.host.begun(hosted, SENDING)
         await hosted.run(lane.flush)
+        backlog = await hosted.run(lane.backlog)
+        self._measure(hosted, backlog)
         room = CALLS_MAX - len(self._jobs)
         if self.parts.quota.known is None or room <= 0:
             return
-        for job in await hosted.run(lambda: lane.pace(room)):
+        jobs = await hosted.run(lambda: lane.pace(room))
+        for job in jobs:
             task = asyncio.create_task(self._carry_out(lane, job))
             self._jobs.add(task)
             task.add_done_callback(self._jobs.discard)
+        if not backlog.due or self.parts.quota.rate_milli() < JUDGED_RATE_MILLI:
+            self.host.done(hosted, SENDING)
+        elif jobs:
+            # Lanes share the instants: while one sends, another may have to wait.
+            for each in list(self.host.lanes.values()):
+                self.host.done(each, SENDING)
+
+    def _measure(self, hosted: Hosted, backlog: Backlog) -> None:
+        meter, shard = self.host.meter, hosted.shard.id
+        now = self.host.ports.clock.now()
+        oldest = now if backlog.oldest_due_at is None else backlog.oldest_due_at
+        meter.set(QUEUE_DEPTH, shard, value=backlog.waiting)
+        meter.set(QUEUE_DUE, shard, value=backlog.due)
+        meter.set(QUEUE_OLDEST, shard, value=max(0, now - oldest) / SECOND_US)
+        meter.set(RATE, value=self.parts.quota.rate_milli() / RATE_UNIT)
 
     async def _carry_out(self, lane: SenderShard, job: Job) -> None:
         wait_us = job.instant_at - PREPARED_US - self.host.ports.clock.now()
@@ -88,7 +127,24 @@ class SenderWork(Work):
             lambda: self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant),
         )
         lane.report(job, outcome)
-        self.host.vitals.count(type(outcome).__name__)
+        count_outcome(self.host.meter, outcome)
+
+
+def count_outcome(meter: Meter, outcome: Event) -> None:
+    """Count what came of one round of an attempt."""
+    match outcome:
+        case SendAccepted():
+            meter.count(SENDS)
+        case SendDeferred(reason=reason):
+            meter.count(DEFERRED, reason)
+            if reason != DeferReason.NOT_CALLED:
+                meter.count(REFUSALS, reason)
+        case SendFailed(code=code):
+            meter.count(FAILED, code)
+        case SendUnknown():
+            meter.count(UNKNOWN)
+        case _:
+            pass
 
 
 def _sender(hosted: Hosted) -> SenderShard:

@@ -26,6 +26,7 @@ from mailtumble.worker import quarantine
 from mailtumble.worker.application import Accepted, Application, Fact, Question
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
+from mailtumble.worker.metrics import Tally
 from mailtumble.worker.patience import Stopping, patiently
 from mailtumble.worker.records import Read, outgoing, read_record
 from mailtumble.worker.timers import Timers
@@ -60,19 +61,6 @@ class Surroundings:
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
     trials: Trials = field(default_factory=Trials)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a processor has done since it took over: for metrics and for the simulation."""
-
-    accepted: int = 0
-    void: int = 0
-    repeated: int = 0
-    quarantined: int = 0
-    decided: int = 0
-    decided_again: int = 0
-    commits: int = 0
 
 
 class ShardProcessor:
@@ -307,6 +295,7 @@ class ShardProcessor:
         memory.pending.append(Pending(data, output))
         outputs.append(OutgoingRecord(fact.subject, output))
         self.tally.decided += 1
+        self.tally.kinds.update(type(event).__name__ for event in events)
 
     def _gather(self, records: Sequence[EventEnvelope]) -> dict[str, Answer]:
         """Ask outside for the whole batch at once, by the state as it was before the batch."""
@@ -354,8 +343,7 @@ class ShardProcessor:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """Repeat a call while the world says "not now", until it goes through or we must stop."""
-        around, who = self.around, f"{self.application.name} {self.shard.id}"
-        return patiently(call, around.clock, around.stopping, who)
+        return patiently(call, self.around.clock, self.around.stopping, self.tally)
 
 
 def _without_leading_silence(pending: list[Pending]) -> list[Pending]:

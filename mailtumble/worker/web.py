@@ -1,58 +1,103 @@
-"""A worker's web views: is it healthy, what has it done."""
+"""What a worker's views show: is it healthy, what has it done. Pure, save for the meter.
+
+Healthy is who moves, not who runs: a shard's reading, and each step that goes on beside it
+(ticks, pace, sends), has to come to an end again and again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mailtumble.worker.metrics import LAG, METRICS, SILENT, UPTIME, Kind, Meter, Series
 from schemas.values import SECOND_US
 
 STALLED_US: Final = 60 * SECOND_US
-"""A shard that has not finished a read for so long does not move."""
+"""A shard that has not finished a read, or a step, for so long does not move."""
+UNHURRIED_US: Final = 5 * SECOND_US
+"""So long ago a read may lie before the lag is taken to grow: a reader waits between two."""
+US_PER_MS: Final = 1000
+FAMILIES: Final = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
 
 
 @dataclass(slots=True)
 class Pulse:
-    """What is known of one shard's progress. Times are microseconds UTC."""
+    """What is known of one shard's progress. Times are microseconds UTC.
+
+    ``steps`` says of what goes on beside the reading when it last came to an end.
+    """
 
     moved_at: int
     lag_ms: int = 0
+    steps: dict[str, int] = field(default_factory=dict)
+
+    def lag_us(self, now: int) -> int:
+        """How far the reading is behind: while nothing moves, it falls behind with the time."""
+        silent = now - self.moved_at
+        return self.lag_ms * US_PER_MS + (silent if silent > UNHURRIED_US else 0)
+
+    def stalled(self, now: int) -> list[str]:
+        """What has not moved for too long."""
+        moved = {"reading": self.moved_at, **self.steps}
+        return [name for name, at in moved.items() if now - at > STALLED_US]
 
 
 @dataclass(slots=True)
 class Vitals:
     """What the host writes down and the views read; all on the event loop.
 
-    ``needs_shards``: without a shard it is not healthy.
+    ``needs_shards``: it reads shards, and without one it is not healthy (others have pulses by
+    other names); ``settles_us``: for so long after its start that is nothing to complain of.
+    ``missing``: shards that are this
+    worker's by right, with no process at work on them.
     """
 
     worker: str
     started_at: int
     needs_shards: bool = False
     pulses: dict[str, Pulse] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    tallies: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    settles_us: int = 0
+    missing: tuple[str, ...] = ()
+    meter: Meter = field(default_factory=Meter)
 
-    def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter."""
-        self.counters[name] = self.counters.get(name, 0) + amount
+    def counts(self) -> Mapping[Series, float]:
+        """Every counter."""
+        return self.meter.counts()
+
+    def gauges(self, now: int) -> Mapping[Series, float]:
+        """Every gauge, the pulses' among them."""
+        found = self.meter.gauges()
+        found[UPTIME.of()] = (now - self.started_at) / SECOND_US
+        for shard, pulse in self.pulses.items() if self.needs_shards else ():
+            found[LAG.of(shard)] = pulse.lag_us(now) / SECOND_US
+            found[SILENT.of(shard)] = (now - pulse.moved_at) / SECOND_US
+        return found
 
 
 def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
     """HTTP status and body: 503 where a shard does not move, or none is there that should be."""
-    shards = {
-        shard: {"lag_ms": pulse.lag_ms, "silent_ms": (now - pulse.moved_at) // 1000}
-        for shard, pulse in sorted(vitals.pulses.items())
-    }
-    stalled = [shard for shard, pulse in vitals.pulses.items() if now - pulse.moved_at > STALLED_US]
-    status = "stalled" if stalled else "ok"
-    if vitals.needs_shards and not vitals.pulses:
+    shards: dict[str, Any] = {}
+    for shard, pulse in sorted(vitals.pulses.items()):
+        shards[shard] = {
+            "lag_ms": pulse.lag_us(now) // US_PER_MS,
+            "silent_ms": (now - pulse.moved_at) // US_PER_MS,
+        }
+        if stalled := pulse.stalled(now):
+            shards[shard]["stalled"] = stalled
+    stuck = sorted([*vitals.missing, *(name for name, told in shards.items() if "stalled" in told)])
+    status = "stalled" if stuck else "ok"
+    settling = now - vitals.started_at < vitals.settles_us
+    if vitals.needs_shards and not vitals.pulses and not settling:
         status = "without shards"
     body = {
         "worker": vitals.worker,
         "status": status,
-        "stalled": sorted(stalled),
+        "stalled": stuck,
         "uptime_s": (now - vitals.started_at) // SECOND_US,
         "shards": shards,
     }
@@ -60,14 +105,31 @@ def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
 
 
 def metrics(vitals: Vitals, now: int) -> str:
-    """The counters in Prometheus's text format."""
-    worker = f'worker="{vitals.worker}"'
-    lines = [f"mailtumble_uptime_seconds{{{worker}}} {(now - vitals.started_at) // SECOND_US}"]
-    for shard, pulse in sorted(vitals.pulses.items()):
-        lines.append(f'mailtumble_shard_lag_ms{{{worker},shard="{shard}"}} {pulse.lag_ms}')
-    for shard, tally in sorted(vitals.tallies.items()):
-        for name, value in tally.items():
-            lines.append(f'mailtumble_{name}_total{{{worker},shard="{shard}"}} {value}')
-    for name, value in sorted(vitals.counters.items()):
-        lines.append(f"mailtumble_{name}_total{{{worker}}} {value}")
-    return "\n".join(lines) + "\n"
+    """All that is measured, in Prometheus's text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Worker(vitals, now))
+    return generate_latest(registry).decode()
+
+
+class _Worker(Collector):
+    """Gives the library what one worker measures; nothing of it is kept between two calls."""
+
+    def __init__(self, vitals: Vitals, now: int) -> None:
+        self._vitals = vitals
+        self._values = {**vitals.counts(), **vitals.gauges(now)}
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """The families that have a value, in the order of the catalogue."""
+        for metric in METRICS:
+            found = sorted(
+                (labels, value)
+                for (name, labels), value in self._values.items()
+                if name == metric.name
+            )
+            if not found:
+                continue
+            labels = ["worker", *metric.labels]
+            family = FAMILIES[metric.kind](metric.name, metric.meaning, labels=labels)
+            for values, value in found:
+                family.add_metric([self._vitals.worker, *values], value)
+            yield family

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.reference import commands, events, moderation_rules, settings, statuses
+from tools.reference import commands, events, metrics, moderation_rules, settings, statuses
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands.page,
     "events.md": events.page,
+    "metrics.md": metrics.page,
     "moderation-rules.md": moderation_rules.page,
     "settings.md": settings.page,
     "statuses.md": statuses.page,

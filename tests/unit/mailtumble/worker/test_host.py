@@ -26,7 +26,9 @@ from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.intake_host import IntakeHost
 from mailtumble.worker.sender_host import SenderWork
+from mailtumble.worker.shard import ShardProcessor
 from schemas.codec import decode
+from schemas.errors import RetryableError
 from schemas.events import Event, MailReceived, SendAccepted, SendScheduled
 from schemas.values import SECOND_US
 from tests.fakes import (
@@ -315,5 +317,74 @@ def test_no_call_to_aws_holds_up_the_event_loop() -> None:
         ends = await asyncio.gather(*(_hold(name) for name in HELD), return_exceptions=True)
         if failures := [end for end in ends if end is not None]:
             raise BaseExceptionGroup("not as it should be", failures)
+
+    played(scene)
+
+
+async def _stalls(world: World, host: Host, *steps: str) -> None:
+    """The health page fails, and names these steps of the shard; its reading moves."""
+    told: dict[str, Any] = {}
+
+    def is_told() -> bool:
+        return any(each.get("stalled") == list(steps) for each in told.get("shards", {}).values())
+
+    deadline = time.monotonic() + 20
+    while not is_told():
+        assert time.monotonic() < deadline, told
+        status, body, _ = await asyncio.to_thread(world.ask, "/health")
+        told = json.loads(body)
+        assert (status == 503) == (told["status"] != "ok")
+        await asyncio.sleep(0.1)
+    assert host.vitals.worker == told["worker"]
+
+
+def test_health_fails_where_much_is_due_and_nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SES never tells its quota: the stream is read on, and no mail goes."""
+    monkeypatch.setattr("mailtumble.worker.web.STALLED_US", SECOND_US)
+
+    def no_answer() -> None:
+        raise RetryableError("SES does not answer")
+
+    async def scene() -> None:
+        world = World()
+        monkeypatch.setattr(world.provider, "quota", no_answer)
+        world.bring("sender")
+        host = world.host("sender")
+        async with running(host):
+            await _stalls(world, host, "sending")
+
+    played(scene)
+
+
+def test_health_fails_where_timers_cant_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads go through and appends don't: what is due later would wait for ever."""
+    monkeypatch.setattr("mailtumble.worker.web.STALLED_US", SECOND_US)
+
+    def no_answer(lane: ShardProcessor) -> None:
+        raise RetryableError(f"{lane.shard.id} can't be appended to")
+
+    async def scene() -> None:
+        world = World()
+        monkeypatch.setattr(ShardProcessor, "tick", no_answer)
+        host = world.host("core")
+        async with running(host):
+            await _stalls(world, host, "ticks")
+
+    played(scene)
+
+
+def test_health_fails_where_a_shard_cant_be_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try begins anew, and is no sign of life."""
+    monkeypatch.setattr("mailtumble.worker.web.STALLED_US", SECOND_US)
+
+    def no_answer(lane: ShardProcessor) -> None:
+        raise RetryableError(f"the cursor of {lane.shard.id} can't be written")
+
+    async def scene() -> None:
+        world = World()
+        monkeypatch.setattr(ShardProcessor, "take_over", no_answer)
+        host = world.host("core")
+        async with running(host):
+            await _stalls(world, host, "reading")
 
     played(scene)
