@@ -14,6 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from mailtumble.logs import LEVELS, LogFormat
 from schemas.errors import BadInput
 from schemas.values import UnknownPolicy
 
@@ -181,6 +182,24 @@ class Settings:
         "Seconds after which the archive writes what it has gathered, if 4 MB don't come together.",
         least=1,
         most=3600,
+    )
+    log_level: str = _text(
+        "info",
+        "From which level on workers log; debug tells every step of every mail.",
+        allowed=", ".join(LEVELS),
+        pattern="|".join(LEVELS),
+    )
+    log_format: str = _text(
+        "auto",
+        "How they log: json, text, or auto (text on a terminal, else JSON).",
+        allowed=", ".join(LogFormat),
+        pattern="|".join(LogFormat),
+    )
+    cloudwatch_metrics: str = _text(
+        "off",
+        "Whether workers write CloudWatch's embedded metrics to standard output, each minute.",
+        allowed="on or off",
+        pattern="on|off",
     )
     kcl_worker_id: str = _text(
         "",

@@ -18,6 +18,7 @@ import click
 from mailtumble.cli.state import state_option, wiring
 from mailtumble.local.ministack import free_port
 from mailtumble.logs import log_to_stderr
+from mailtumble.settings import variable_of
 from mailtumble.wiring import Wiring
 from schemas.errors import BadInput
 
@@ -63,8 +64,10 @@ def command(
     \b
     Example:  mailtumble worker core
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
-    log_to_stderr(debug=debug)
+    if debug:
+        os.environ[variable_of("log_level")] = "debug"  # for the KCL's children too
     wired = wiring(state_dir)
+    log_to_stderr(wired.settings.log_level, wired.settings.log_format)
     if host == "kcl" and name == "intake":
         raise BadInput("intake reads no stream: the host kcl is for core, sender and archive")
     if only_check:

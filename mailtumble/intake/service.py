@@ -12,6 +12,7 @@ from mailtumble.intake.notification import NO_VERIFICATION, SOURCE, Arrival, Fee
 from mailtumble.intake.sns import Verifier
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import Clock, MessageQueue, ObjectMissing, ObjectStore, QueueMessage
+from mailtumble.worker import journal
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import APPENDED, DEAD_LETTERS, QUARANTINED, RECEIVED, Meter
 from mailtumble.worker.records import outgoing
@@ -89,7 +90,9 @@ class Intake:
         if not facts:
             return
         now = self._ports.clock.now()
-        self._ports.stream.append([outgoing(fact, now) for fact in facts])
+        numbers = self._ports.stream.append([outgoing(fact, now) for fact in facts])
+        for fact, number in zip(facts, numbers, strict=True):
+            journal.appended(fact.subject, number, fact.events)
         meter = self._ports.meter
         meter.count(APPENDED, by=len(facts))
         meter.count(QUARANTINED, "", by=sum(map(_is_quarantine, facts)))
@@ -120,7 +123,8 @@ class Intake:
         digest = hashlib.blake2b(data, digest_size=20).hexdigest()
         key = f"{QUARANTINE}/{digest}"
         self._ports.objects.put(self._ports.bucket, key, data)
-        logger.warning("quarantined the queue's message %s: %s", message.id, reason)
+        fields = {"application": SOURCE, "message_id": message.id}
+        logger.warning("quarantined a message: %s", reason, extra={"fields": fields})
         name = derive("quarantine", SOURCE, message.id, digest)
         event = RecordQuarantined(
             application=SOURCE,

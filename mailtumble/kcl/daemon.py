@@ -106,7 +106,7 @@ class Daemon:
         *,
         heap_mb: int,
         cbor: bool,
-        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
+        say: Callable[[str], None],
     ) -> Daemon:
         """Start it, from the thread that lives as long as this process; ``say`` takes its log."""
         command = java.command(found, properties=folder.properties, heap_mb=heap_mb, cbor=cbor)

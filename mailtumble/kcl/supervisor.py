@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from mailtumble.kcl.leases import LeaseTable, closed_shards, rows_to_make
 from mailtumble.kcl.names import kcl_name, worker_id
 from mailtumble.kcl.properties import DaemonSettings, properties_text
 from mailtumble.kcl.reports import EVERY_S, Children
+from mailtumble.logs import relay
 from mailtumble.wiring import Wiring
 from mailtumble.worker.faust_app import FaustApp, Web
 from mailtumble.worker.lane_host import Ended
@@ -111,6 +113,7 @@ class KclHost:
                 self._folder,
                 heap_mb=settings.kcl_heap_mb,
                 cbor=not endpoint_overridden("KINESIS"),
+                say=lambda line: relay(line, settings.log_format, sys.stderr),
             )
             self.faust.timer(BEAT_S, self._guarded(self._beat))
             self.faust.timer(EVERY_S, self._guarded(self._look))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailtumble.ports.store import Delete, Put, Update
@@ -133,10 +133,10 @@ class SenderShard:
             return []
         send_before = now + self._settings.times.send_us
         jobs = [Job(entry, at, send_before) for entry, at in zip(claimed, instants, strict=False)]
-        self.processor.append_facts(
+        numbers = self.processor.append_facts(
             [self._started(job, standing[job.entry.address]) for job in jobs]
         )
-        return jobs
+        return [replace(job, sequence=at) for job, at in zip(jobs, numbers, strict=True)]
 
     def backlog(self) -> Backlog:
         """What waits here; of what is paused nothing is due."""

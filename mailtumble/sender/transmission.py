@@ -35,11 +35,12 @@ TAG_ATTEMPT: Final = "mailtumble-attempt"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed entry whose SendStarted stands on the log."""
+    """A claimed entry whose SendStarted stands on the log, at ``sequence``."""
 
     entry: Entry
     instant_at: int
     send_before: int
+    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from mailtumble.logs import about
 from mailtumble.ports.stream import Batch, Shard, ShardReader
 from mailtumble.worker.assembly import Plan, Ports, startable
 from mailtumble.worker.cursor import ShardLost, cursor_key
@@ -117,7 +118,8 @@ class EmbeddedHost(LaneHost):
         """Read the shard to its end, or until the worker stops."""
         pulse = self.vitals.pulses[hosted.shard.id]
         while not self._stopping:
-            batch = await self._next(reader)
+            with about(shard=hosted.shard.id):
+                batch = await self._next(reader)
             if batch is None:
                 continue
             if batch.records:
@@ -143,7 +145,7 @@ class EmbeddedHost(LaneHost):
         try:
             return await self.blocking(lambda: reader.read(READ_LIMIT))
         except RetryableError as error:
-            logger.warning("%s reads: %s", self.application, error)
+            logger.warning("the shard can't be read: %s", error)
             await asyncio.sleep(1.0)
             return None
 

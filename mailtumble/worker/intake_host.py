@@ -18,6 +18,8 @@ WAIT_S: Final = 2
 PAUSE_S: Final = 1.0
 DEAD_LETTERS_S: Final = 1.0
 
+INTAKE: Final = {"application": "intake"}
+
 logger = logging.getLogger(__name__)
 
 
@@ -62,7 +64,7 @@ class IntakeHost:
             try:
                 await self._agent.ask(lambda: loop.run_in_executor(self._rounds, step, WAIT_S))
             except RetryableError as error:
-                logger.warning("intake waits: %s", error)
+                logger.warning("intake waits: %s", error, extra={"fields": INTAKE})
                 await asyncio.sleep(PAUSE_S)
             except MailtumbleError:
                 stop.set()

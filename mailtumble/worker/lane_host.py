@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final, TypeVar
 
+from mailtumble.logs import about
 from mailtumble.ports.stream import Shard
 from mailtumble.worker.assembly import Lane, Plan, Ports
 from mailtumble.worker.cursor import ShardLost
@@ -44,13 +45,19 @@ class Hosted:
     lane: Lane
     agent: Agent
     thread: ThreadPoolExecutor
+    application: str = ""
     busy: bool = False
     leaving: bool = False
 
     async def run(self, step: Callable[[], T]) -> T:
-        """Do a step on the lane's thread, in its turn."""
+        """Do a step on the lane's thread, in its turn; what it logs is about the lane."""
         loop = asyncio.get_running_loop()
-        return await self.agent.ask(lambda: loop.run_in_executor(self.thread, step))
+
+        def told() -> T:
+            with about(application=self.application, shard=self.shard.id):
+                return step()
+
+        return await self.agent.ask(lambda: loop.run_in_executor(self.thread, told))
 
 
 class Work:
@@ -135,7 +142,8 @@ class LaneHost:
                 await step(hosted)
                 self.done(hosted, name)
             except RetryableError as error:
-                logger.warning("%s %s: %s", self.application, hosted.shard.id, error)
+                with about(application=self.application, shard=hosted.shard.id):
+                    logger.warning("%s will be tried again: %s", name, error)
             except ShardLost as error:
                 self.lost(hosted, error)
             finally:
@@ -160,7 +168,7 @@ class LaneHost:
         agent = self.faust.agent(f"{self.application}-{shard.id}")
         await agent.start()
         thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.application}-{shard.id}")
-        hosted = Hosted(shard, self.work.lane(shard), agent, thread)
+        hosted = Hosted(shard, self.work.lane(shard), agent, thread, self.application)
         try:
             after = await hosted.run(hosted.lane.take_over)
         except MailtumbleError:
@@ -196,15 +204,16 @@ class LaneHost:
         async def guarded() -> None:
             if self._stopping:
                 return
-            try:
-                await body()
-            except RetryableError as error:
-                logger.warning("%s %s: %s", self.application, what, error)
-            except MailtumbleError as error:
-                self.end(f"{what}: {error}")
-            except Exception as error:
-                logger.exception("%s: %s failed", self.application, what)
-                self.end(f"{what}: {type(error).__name__}: {error}")
+            with about(application=self.application):
+                try:
+                    await body()
+                except RetryableError as error:
+                    logger.warning("%s will be tried again: %s", what, error)
+                except MailtumbleError as error:
+                    self.end(f"{what}: {error}")
+                except Exception as error:
+                    logger.exception("%s failed", what)
+                    self.end(f"{what}: {type(error).__name__}: {error}")
 
         return guarded
 

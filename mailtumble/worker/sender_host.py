@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
 
+from mailtumble.logs import about
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.queue import Backlog
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
+from mailtumble.worker import journal
 from mailtumble.worker.assembly import Lane, SenderParts
 from mailtumble.worker.lane_host import Hosted, LaneHost, Work
 from mailtumble.worker.metrics import (
@@ -128,6 +130,8 @@ class SenderWork(Work):
         )
         lane.report(job, outcome)
         count_outcome(self.host.meter, outcome)
+        with about(**_fields(job), application=NAME, shard=lane.processor.shard.id):
+            journal.called(outcome)
 
 
 def count_outcome(meter: Meter, outcome: Event) -> None:
@@ -145,6 +149,17 @@ def count_outcome(meter: Meter, outcome: Event) -> None:
             meter.count(UNKNOWN)
         case _:
             pass
+
+
+def _fields(job: Job) -> dict[str, object]:
+    entry = job.entry
+    return {
+        "mail": entry.mail_id,
+        "target": entry.target,
+        "attempt": entry.attempt_id,
+        "round": entry.round,
+        "sequence": job.sequence.lstrip("0"),
+    }
 
 
 def _sender(hosted: Hosted) -> SenderShard:

@@ -19,10 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from mailtumble.logs import about
 from mailtumble.ports.store import Action, ItemStore
 from mailtumble.ports.stream import EventStream, OutgoingRecord, Shard, StoredRecord
 from mailtumble.ports.world import Clock, ObjectStore
-from mailtumble.worker import quarantine
+from mailtumble.worker import journal, quarantine
 from mailtumble.worker.application import Accepted, Application, Fact, Question
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
@@ -130,10 +131,13 @@ class ShardProcessor:
         """Say good-bye after a finished batch, so that the next owner need not be careful."""
         self.cursor.release()
 
-    def append_facts(self, facts: Sequence[Fact]) -> None:
-        """Append facts that arise outside of the reading; one attempt, no waiting."""
+    def append_facts(self, facts: Sequence[Fact]) -> Sequence[str]:
+        """Append facts that arise outside of the reading; one attempt, no waiting.
+
+        Returns their sequence numbers.
+        """
         now = self.around.clock.now()
-        self.around.stream.append([outgoing(fact, now) for fact in facts])
+        return self.around.stream.append([outgoing(fact, now) for fact in facts])
 
     def _try_one(self, record: StoredRecord) -> None:
         self._careful -= 1
@@ -165,10 +169,11 @@ class ShardProcessor:
         writes = Writes()
         self._timers_changed = []
         for read in batch:
-            if read.envelope is None or read.problem:
-                mine = self._quarantine(read, outputs, now)
-            else:
-                mine = self._fold(read.stored, read.envelope, answers, outputs, now)
+            with about(**journal.subject_fields(read.stored.subject, read.stored.sequence_number)):
+                if read.envelope is None or read.problem:
+                    mine = self._quarantine(read, outputs, now)
+                else:
+                    mine = self._fold(read.stored, read.envelope, answers, outputs, now)
             writes.add(read.stored.sequence_number, mine)
         if outputs:
             self.patiently(lambda: self.around.stream.append(outputs))
@@ -202,10 +207,10 @@ class ShardProcessor:
         memory = self._memory[record.subject]
         judgement, ledger = judge(memory.ledger, record, fingerprint(stored.data))
         if judgement is not Judgement.ACCEPTED:
-            self.tally.void += judgement is Judgement.VOID
-            self.tally.repeated += judgement is Judgement.REPEATED
+            self._not_accepted(judgement)
             return []
         self.tally.accepted += 1
+        journal.accepted(self.application.name, record)
         before = memory.state
         memory.ledger = ledger
         memory.saw(self.shard.id, stored.sequence_number)
@@ -235,6 +240,14 @@ class ShardProcessor:
             writes.append(self.timers.delete(timer))
             self._timers_changed.append((timer, True))
         return writes
+
+    def _not_accepted(self, judgement: Judgement) -> None:
+        if judgement is Judgement.VOID:
+            self.tally.void += 1
+            logger.info("a decision is void: another one was quicker")
+        else:
+            self.tally.repeated += 1
+            logger.debug("a record is a repeat")
 
     def _settle(
         self,
@@ -316,9 +329,7 @@ class ShardProcessor:
         fact = quarantine.fact(name, self.shard.id, stored, read.problem, self.around.bucket)
         key = quarantine.object_key(name, self.shard.id, stored)
         self.patiently(lambda: self.around.objects.put(self.around.bucket, key, stored.data))
-        logger.warning(
-            "quarantined %s of %s: %s", stored.sequence_number, self.shard.id, read.problem
-        )
+        logger.warning("quarantined: %s", read.problem)
         outputs.append(outgoing(fact, now))
         self.tally.quarantined += 1
         return self._go_around(read, outputs, now)

@@ -55,6 +55,7 @@ def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "commands.md").write_text(COMMANDS, encoding="utf-8")
     assert list(pages.stale(tmp_path)) == [
         "events.md",
+        "metrics.md",
         "moderation-rules.md",
         "settings.md",
         "statuses.md",
