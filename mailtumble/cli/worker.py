@@ -20,6 +20,7 @@ from mailtumble.local.ministack import free_port
 from mailtumble.logs import log_to_stderr
 from mailtumble.settings import variable_of
 from mailtumble.wiring import Wiring
+from mailtumble.worker.emf import EVERY_S, EmbeddedMetrics
 from schemas.errors import BadInput
 
 
@@ -105,6 +106,8 @@ async def _serve(name: str, kind: str, wired: Wiring, status_file: Path | None) 
             draft.write_text(json.dumps(plain), encoding="utf-8")
             draft.replace(status_file)
 
+    if wired.settings.cloudwatch_metrics == "on":
+        host.faust.timer(EVERY_S, EmbeddedMetrics(host.vitals, wired.clock.now).tell)
     # Half a million objects of botocore's models live as long as the process: not looking at them
     # again spares a fifth of the CPU (benchmarks/pipeline.py).
     gc.collect()

@@ -33,13 +33,14 @@ class Kind(StrEnum):
 class Metric:
     """One metric, by its full name. Prometheus's label ``worker`` comes before ``labels``.
 
-    ``cloudwatch`` is its name there, in ``unit``; "" for those that don't go there. Of a counter
-    CloudWatch is told what came since the last time.
+    ``workers`` are those that measure it. ``cloudwatch`` is its name there, in ``unit``; "" for
+    those that don't go there. Of a counter CloudWatch is told what came since the last time.
     """
 
     name: str
     kind: Kind
     meaning: str
+    workers: tuple[str, ...]
     labels: tuple[str, ...] = ()
     cloudwatch: str = ""
     unit: str = "Count"
@@ -49,45 +50,64 @@ class Metric:
         return self.name, labels
 
 
-def _counter(name: str, meaning: str, *labels: str, cloudwatch: str = "") -> Metric:
+def _counter(
+    name: str, workers: tuple[str, ...], meaning: str, *labels: str, cloudwatch: str = ""
+) -> Metric:
     return Metric(
         name=f"mailtumble_{name}_total",
         kind=Kind.COUNTER,
         meaning=meaning,
+        workers=workers,
         labels=labels,
         cloudwatch=cloudwatch,
     )
 
 
 def _gauge(
-    name: str, meaning: str, *labels: str, cloudwatch: str = "", unit: str = "Count"
+    name: str,
+    workers: tuple[str, ...],
+    meaning: str,
+    *labels: str,
+    cloudwatch: str = "",
+    unit: str = "Count",
 ) -> Metric:
     return Metric(
         name=f"mailtumble_{name}",
         kind=Kind.GAUGE,
         meaning=meaning,
+        workers=workers,
         labels=labels,
         cloudwatch=cloudwatch,
         unit=unit,
     )
 
 
-UPTIME: Final = _gauge("uptime_seconds", "How long the worker has been running.")
+CORE: Final = ("core",)
+SENDER: Final = ("sender",)
+INTAKE: Final = ("intake",)
+READERS: Final = (*CORE, *SENDER)
+ALL: Final = (*READERS, *INTAKE)
+
+UPTIME: Final = _gauge("uptime_seconds", ALL, "How long the worker has been running.")
 LAG: Final = _gauge(
     "shard_lag_seconds",
+    READERS,
     "How far the reading of a shard is behind its newest record; grows while nothing moves.",
     "shard",
     cloudwatch="LagMilliseconds",
     unit="Milliseconds",
 )
 SILENT: Final = _gauge(
-    "shard_silent_seconds", "How long ago a shard's last read was worked off.", "shard"
+    "shard_silent_seconds", READERS, "How long ago a shard's last read was worked off.", "shard"
 )
-RECORDS: Final = _counter("records", "Records of a shard that were worked off.", "shard")
-ACCEPTED: Final = _counter("records_accepted", "Records that were folded.", "shard")
-REPEATED: Final = _counter("records_repeated", "Records that had been accepted before.", "shard")
+RECORDS: Final = _counter("records", READERS, "Records of a shard that were worked off.", "shard")
+ACCEPTED: Final = _counter("records_accepted", READERS, "Records that were folded.", "shard")
+REPEATED: Final = _counter(
+    "records_repeated", READERS, "Records that had been accepted before.", "shard"
+)
 CONFLICTS: Final = _counter(
     "cursor_conflicts",
+    READERS,
     "Lost races: void, a decision that another one was quicker than; fenced, a write that was"
     " refused since another owner has the shard.",
     "shard",
@@ -95,27 +115,30 @@ CONFLICTS: Final = _counter(
     cloudwatch="CursorConflicts",
 )
 DECISIONS: Final = _counter(
-    "decisions", "Events that core's deciders have decided, by their name.", "shard", "kind"
+    "decisions", CORE, "Events that core's deciders have decided, by their name.", "shard", "kind"
 )
 DECIDED_AGAIN: Final = _counter(
-    "decisions_again", "Decisions that were void and were made again.", "shard"
+    "decisions_again", CORE, "Decisions that were void and were made again.", "shard"
 )
-COMMITS: Final = _counter("commits", "Transactions that went through.", "shard")
+COMMITS: Final = _counter("commits", READERS, "Transactions that went through.", "shard")
 RETRIES: Final = _counter(
     "retries",
+    READERS,
     "Calls of a shard's work (transactions, reads, appends) that had to be repeated.",
     "shard",
     cloudwatch="Retries",
 )
 QUARANTINED: Final = _counter(
     "quarantined",
+    ALL,
     "Records and messages that were put aside; shard is empty for messages of the queue.",
     "shard",
     cloudwatch="Quarantined",
 )
-SENDS: Final = _counter("sends", "Calls that SES has accepted.", cloudwatch="Sends")
+SENDS: Final = _counter("sends", SENDER, "Calls that SES has accepted.", cloudwatch="Sends")
 REFUSALS: Final = _counter(
     "refusals",
+    SENDER,
     "Calls that SES has refused for now, by reason (throttled, daily_quota, stopped); such a"
     " mail is tried again.",
     "reason",
@@ -123,41 +146,45 @@ REFUSALS: Final = _counter(
 )
 DEFERRED: Final = _counter(
     "deferred",
+    SENDER,
     "Rounds that ended without an answer of SES that is final, by reason: the refusals, and"
     " not_called.",
     "reason",
     cloudwatch="Deferred",
 )
 FAILED: Final = _counter(
-    "failed", "Sends that failed for good, by SES's code.", "code", cloudwatch="Failed"
+    "failed", SENDER, "Sends that failed for good, by SES's code.", "code", cloudwatch="Failed"
 )
 UNKNOWN: Final = _counter(
-    "unknown_outcomes", "Calls whose answer was lost.", cloudwatch="UnknownOutcomes"
+    "unknown_outcomes", SENDER, "Calls whose answer was lost.", cloudwatch="UnknownOutcomes"
 )
 QUEUE_DEPTH: Final = _gauge(
     "queue_depth",
+    SENDER,
     "Sends that wait on the worker's shards, later ones too; counted up to 2,000 for each tenant"
     " and shard.",
     "shard",
     cloudwatch="QueueDepth",
 )
 QUEUE_DUE: Final = _gauge(
-    "queue_due", "Those of them that are due, and of a tenant that is not paused.", "shard"
+    "queue_due", SENDER, "Those of them that are due, and of a tenant that is not paused.", "shard"
 )
 QUEUE_OLDEST: Final = _gauge(
     "queue_oldest_due_seconds",
+    SENDER,
     "For how long the oldest of these is due.",
     "shard",
     cloudwatch="OldestDueMilliseconds",
     unit="Milliseconds",
 )
-RATE: Final = _gauge("send_rate_per_second", "The rate that the sender aims at.")
+RATE: Final = _gauge("send_rate_per_second", SENDER, "The rate that the sender aims at.")
 RECEIVED: Final = _counter(
-    "intake_received", "Messages that intake took off its queue.", cloudwatch="Received"
+    "intake_received", INTAKE, "Messages that intake took off its queue.", cloudwatch="Received"
 )
-APPENDED: Final = _counter("intake_appended", "Records that intake has appended.")
+APPENDED: Final = _counter("intake_appended", INTAKE, "Records that intake has appended.")
 DEAD_LETTERS: Final = _counter(
     "intake_dead_letters",
+    INTAKE,
     "Messages of the dead-letter queue that were put aside.",
     cloudwatch="DeadLetters",
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mailtumble.worker.metrics import METRICS, Kind
+from mailtumble.settings import variable_of
+from mailtumble.worker.emf import EVERY_S, NAMESPACE
+from mailtumble.worker.metrics import ALL, METRICS, Kind
 from mailtumble.worker.web import STALLED_US
 from schemas.values import SECOND_US
 from tools.reference.docstrings import meanings
@@ -29,6 +31,16 @@ A metric is shown once it has a value: a refusal that never happened has no line
 
 {metrics}
 
+## CloudWatch
+
+With `cloudwatch_metrics = "on"` (variable `{variable}`) a worker writes those with a name in the
+column *CloudWatch* to standard output every {every_s:.0f} seconds, as JSON lines in CloudWatch's
+embedded metric format: CloudWatch Logs makes metrics of them, in the namespace `{namespace}`. The
+logs go to standard error, and never mix with them. A counter is told as what came since the last
+time. The dimension is `application`; {by_shard} are told by `application` and `shard`, too, and
+their maximum by `application` is that of the worst shard. All others are sums over shards and
+labels.
+
 ## Health
 
 `/health` answers 200 with `"status": "ok"`, or 503 where something has not moved for
@@ -45,6 +57,12 @@ def page() -> str:
         generated=GENERATED,
         kinds="\n".join(table(("kind", "what it does"), _kinds())),
         metrics="\n".join(_metrics()),
+        variable=variable_of("cloudwatch_metrics"),
+        every_s=EVERY_S,
+        namespace=NAMESPACE,
+        by_shard=" and ".join(
+            code(each.cloudwatch) for each in METRICS if each.unit == "Milliseconds"
+        ),
         stalled_s=STALLED_US // SECOND_US,
     )
 
@@ -55,12 +73,14 @@ def _kinds() -> Iterator[tuple[str, str]]:
 
 def _metrics() -> Iterator[str]:
     return table(
-        ("metric", "kind", "labels", "meaning"),
+        ("metric", "kind", "workers", "labels", "CloudWatch", "meaning"),
         (
             (
                 code(each.name),
                 each.kind,
+                "all" if each.workers == ALL else ", ".join(each.workers),
                 ", ".join(map(code, each.labels)),
+                code(each.cloudwatch),
                 prose(each.meaning),
             )
             for each in METRICS
