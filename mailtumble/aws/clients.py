@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ses import SESClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 CONNECT_TIMEOUT_S: Final = 3.0
 READ_TIMEOUT_S: Final = 10.0
@@ -94,6 +96,16 @@ class Clients:
     def ses(self) -> SESV2Client:
         """One attempt a call: botocore's retries can send a mail twice without a trace."""
         return cast("SESV2Client", self._once("ses", "sesv2", read_s=self.send_timeout_s))
+
+    @property
+    def ses_v1(self) -> SESClient:
+        """SES's first API, with one attempt a call for the same reason."""
+        return cast("SESClient", self._once("ses_v1", "ses", read_s=self.send_timeout_s))
+
+    @property
+    def sts(self) -> STSClient:
+        """Tells whose the credentials are."""
+        return cast("STSClient", self._once("sts", "sts"))
 
     def close(self) -> None:
         """Close the connections of every client that was made."""

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "aliases": ("mailtumble.cli.aliases", "Add, remove and list aliases."),
     "quarantine": ("mailtumble.cli.quarantine", "List what could not be processed; redrive it."),
     "archive": ("mailtumble.cli.archive", "What of the stream is archived; check all of it."),
+    "doctor": ("mailtumble.cli.doctor", "Look at a set-up, and say of each part what to do."),
     "verify": ("mailtumble.cli.verify", "Check that all mail has ended or is open, by the stream."),
 }
 

@@ -17,7 +17,7 @@ import click
 
 from mailtumble.cli.state import state_option, wiring
 from mailtumble.local.ministack import free_port
-from mailtumble.logs import log_to_stderr
+from mailtumble.logs import about, log_to_stderr
 from mailtumble.settings import variable_of
 from mailtumble.wiring import Wiring
 from mailtumble.worker.emf import EVERY_S, EmbeddedMetrics
@@ -74,7 +74,8 @@ def command(
     if only_check:
         _check(name, host, wired)
         return
-    asyncio.run(_serve(name, host, wired, status_file))
+    with about(application=name):
+        asyncio.run(_serve(name, host, wired, status_file))
     logging.shutdown()
     sys.stderr.flush()
     # Threads that wait for a call without an answer must not hold the process up.

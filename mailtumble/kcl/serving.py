@@ -19,7 +19,7 @@ from mailtumble.kcl.host import ChildHost, ChildSettings
 from mailtumble.kcl.leases import LeaseTable
 from mailtumble.kcl.names import kcl_name, worker_id
 from mailtumble.kcl.processor import LaneProcessor, Step
-from mailtumble.logs import LogFormat, log_to_stderr
+from mailtumble.logs import LogFormat, about, log_to_stderr
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
 from mailtumble.worker.works import work_of
@@ -41,7 +41,8 @@ def serve(application: str, folder: str, incoming: TextIO, outgoing: TextIO) -> 
     try:
         wired = Wiring(load_settings())
         log_to_stderr(wired.settings.log_level, LogFormat.JSON)
-        asyncio.run(_serve(application, Path(folder), wired, incoming, outgoing))
+        with about(application=application):
+            asyncio.run(_serve(application, Path(folder), wired, incoming, outgoing))
     except MailtumbleError as error:
         logger.error("the child ends: %s", error)  # noqa: TRY400 - the line says it all
         code = 1

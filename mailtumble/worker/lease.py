@@ -36,6 +36,11 @@ class HostAlive(MailtumbleError):  # noqa: N818 - what was found
     """Another host of the same application is alive."""
 
 
+def host_key(application: str) -> dict[str, str]:
+    """The key of an application's heart, in the table ``fleet``."""
+    return {"name": f"host#{application}"}
+
+
 class HostLease:
     """The right to host an application in one process."""
 
@@ -44,7 +49,7 @@ class HostLease:
         self._store = store
         self._application = application
         self._holder = holder
-        self._key = {"name": f"host#{application}"}
+        self._key = host_key(application)
         self._mine = Condition(exists=True, alternatives=((Equals("holder", holder),),))
 
     def acquire(self, clock: Clock) -> None:

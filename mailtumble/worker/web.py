@@ -66,8 +66,12 @@ class Vitals:
     meter: Meter = field(default_factory=Meter)
 
     def counts(self) -> Mapping[Series, float]:
-        """Every counter."""
-        return self.meter.counts()
+        """Every counter of this worker; those without labels begin at 0, for rates to be taken."""
+        own = [each for each in METRICS if self.worker in each.workers]
+        zeros = {each.of(): 0.0 for each in own if each.kind is Kind.COUNTER and not each.labels}
+        names = {each.name for each in own}
+        counted = self.meter.counts().items()
+        return {**zeros, **{series: value for series, value in counted if series[0] in names}}
 
     def gauges(self, now: int) -> Mapping[Series, float]:
         """Every gauge, the pulses' among them."""

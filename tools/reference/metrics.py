@@ -25,7 +25,8 @@ sum, and goes on from there when a child is replaced.
 
 {kinds}
 
-A metric is shown once it has a value: a refusal that never happened has no line.
+A counter without labels begins at 0; of others a series is shown once it has a value: a refusal
+that never happened has no line.
 
 ## All metrics
 

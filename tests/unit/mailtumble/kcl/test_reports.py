@@ -42,7 +42,8 @@ def test_children_are_added_up_and_told_by_shard(tmp_path: Path) -> None:
     children.look()
     children.tell(vitals)
     assert sorted(children.pids) == [1, 2]
-    assert vitals.counts() == {SENDS.of(): 7, RECORDS.of("s-0"): 3, RECORDS.of("s-1"): 4}
+    told = {SENDS.of(): 7, RECORDS.of("s-0"): 3, RECORDS.of("s-1"): 4}
+    assert told.items() <= dict(vitals.counts()).items()
     assert vitals.gauges(0)[QUEUE_DEPTH.of("s-0")] == 7
     assert 'mailtumble_sends_total{worker="sender"} 7.0\n' in metrics(vitals, 0)
 
