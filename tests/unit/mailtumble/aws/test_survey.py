@@ -36,21 +36,26 @@ class Answers:
     """What each client is to answer next."""
 
     def __init__(self, clients: Clients, stack: ExitStack) -> None:
-        """Every service is stubbed: an unexpected call fails."""
-        self._stubs = {
-            name: stack.enter_context(Stubber(getattr(clients, name)))
-            for name in ("kinesis", "dynamodb", "s3", "sqs", "ses", "ses_v1", "sts")
-        }
+        """Nothing is told yet."""
+        self._clients, self._stack = clients, stack
+        self._stubs: dict[str, Stubber] = {}
 
     def say(self, client: str, call: str, answer: dict[str, Any]) -> None:
         """An answer."""
-        self._stubs[client].add_response(call, answer)
+        self._stub(client).add_response(call, answer)
 
     def refuse(self, client: str, call: str, code: str, status: int = 400, **headers: str) -> None:
         """An error."""
-        self._stubs[client].add_client_error(
+        self._stub(client).add_client_error(
             call, code, "no", status, response_meta={"HTTPHeaders": headers}
         )
+
+    def _stub(self, name: str) -> Stubber:
+        """Once a client is stubbed, an unexpected call of it fails."""
+        if name not in self._stubs:
+            made = Stubber(getattr(self._clients, name))
+            self._stubs[name] = self._stack.enter_context(made)
+        return self._stubs[name]
 
 
 @pytest.fixture
@@ -126,7 +131,15 @@ def test_a_caller_and_a_stream(answers: Answers, survey: AwsSurvey) -> None:
     """As AWS says."""
     answers.say("sts", "get_caller_identity", {"Account": "1", "Arn": ARN, "UserId": "u"})
     assert survey.caller() == Caller("1", ARN)
-    summary = {"StreamStatus": "ACTIVE", "OpenShardCount": 4, "RetentionPeriodHours": 168}
+    summary = {
+        "StreamName": "a",
+        "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/a",
+        "StreamStatus": "ACTIVE",
+        "OpenShardCount": 4,
+        "RetentionPeriodHours": 168,
+        "StreamCreationTimestamp": 0,
+        "EnhancedMonitoring": [],
+    }
     answers.say("kinesis", "describe_stream_summary", {"StreamDescriptionSummary": summary})
     assert survey.stream("a") == StandingStream("ACTIVE", 4, 168)
 
