@@ -16,7 +16,7 @@ from schemas.errors import MailtumbleError, RetryableError
 
 TIMEOUT_S: Final = 15.0
 """Above a call's own time-outs (3 s to connect, 10 s to read)."""
-APPLICATIONS: Final = ("core", "sender")
+APPLICATIONS: Final = ("core", "sender", "archive")
 
 
 def checks(definition: Definition) -> Iterator[Check]:

@@ -85,7 +85,7 @@ def _gauge(
 CORE: Final = ("core",)
 SENDER: Final = ("sender",)
 INTAKE: Final = ("intake",)
-READERS: Final = (*CORE, *SENDER)
+READERS: Final = (*CORE, *SENDER, "archive")
 ALL: Final = (*READERS, *INTAKE)
 
 UPTIME: Final = _gauge("uptime_seconds", ALL, "How long the worker has been running.")

@@ -169,7 +169,8 @@ class GuardedStream(Guarded[InMemoryStream]):
         if self._faults.calm or draw.random() > 0.05:
             return self._fake.append(records)
         failed = [draw.random() < 0.4 for _ in records]
-        self._fake.append([each for each, no in zip(records, failed, strict=True) if not no])
+        numbers = [""] * len(records)
+        self._append_at([place for place, no in enumerate(failed) if not no], records, numbers)
         if draw.random() < 0.3:
             raise RetryableError("PutRecords failed in part for too long")
         first: dict[str, int] = {}
@@ -177,12 +178,20 @@ class GuardedStream(Guarded[InMemoryStream]):
             if no:
                 first.setdefault(each.subject, index)
         again = [
-            each
+            index
             for index, each in enumerate(records)
             if index >= first.get(each.subject, len(records))
         ]
-        self._fake.append(again)
-        return ()
+        self._append_at(again, records, numbers)
+        return numbers
+
+    def _append_at(
+        self, places: Sequence[int], records: Sequence[OutgoingRecord], numbers: list[str]
+    ) -> None:
+        """Append some of the records, and write down their numbers; the last one counts."""
+        told = self._fake.append([records[place] for place in places])
+        for place, number in zip(places, told, strict=True):
+            numbers[place] = number
 
 
 class GuardedObjects(Guarded[InMemoryObjects]):

@@ -19,9 +19,9 @@ PAGE: Final = """\
 {generated}
 
 Every worker serves `/metrics` in Prometheus's text format, and `/health`, on its own port (the
-setting `web_port`). Every metric has the label `worker` (core, sender or intake), and those of its
-row. Under the KCL the supervising process serves one page for all its children: a counter is their
-sum, and goes on from there when a child is replaced.
+setting `web_port`). Every metric has the label `worker` (core, sender, archive or intake), and
+those of its row. Under the KCL the supervising process serves one page for all its children: a
+counter is their sum, and goes on from there when a child is replaced.
 
 {kinds}
 

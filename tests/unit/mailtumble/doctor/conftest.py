@@ -30,7 +30,7 @@ class Clinic:
         self.store = InMemoryItems()
         self.repository = InMemoryAliases()
         self.repository.put("info@house.example", ("ann@far.example",), "house")
-        self.beating = ["core", "sender"]
+        self.beating = ["core", "sender", "archive"]
         self._hearts = {name: HostLease(self.store, name, "host-1") for name in self.beating}
         for heart in self._hearts.values():
             heart.acquire(self.clock)

@@ -132,6 +132,12 @@ BROKEN: dict[str, tuple[str, Break, Mark, str]] = {
         Mark.FAIL,
         "no bucket acme-mail",
     ),
+    "no archive bucket": (
+        "bucket archive",
+        lambda c: c.survey.buckets.remove("acme-archive"),
+        Mark.FAIL,
+        "no bucket acme-archive",
+    ),
     "no queue": (
         "queue intake",
         lambda c: c.survey.queues.pop("acme-intake"),
@@ -228,6 +234,12 @@ BROKEN: dict[str, tuple[str, Break, Mark, str]] = {
     "nobody ever at work": (
         "core",
         lambda c: c.store.write(Delete("fleet", {"name": "host#core"})),
+        Mark.WARN,
+        "nobody is at work",
+    ),
+    "no archive": (
+        "archive",
+        lambda c: c.store.write(Delete("fleet", {"name": "host#archive"})),
         Mark.WARN,
         "nobody is at work",
     ),
