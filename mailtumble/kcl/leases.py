@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Mapping[str, Any]]
 
 TRIM_HORIZON: Final = "TRIM_HORIZON"
+SHARD_END: Final = "SHARD_END"
 ACTIVE_WITHIN_S: Final = 60.0
 _POLL_S: Final = 0.1
 
@@ -116,6 +117,22 @@ class LeaseTable:
                 TableName=self._name, Key={"leaseKey": {"S": shard_id}}, ConsistentRead=True
             )
         return answer.get("Item", {}).get("leaseOwner", {}).get("S")
+
+    def owners(self) -> dict[str, str | None]:
+        """Who has each shard's lease; shards that were read to their end left out."""
+        with Calling(self._what):
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._name,
+                ProjectionExpression="leaseKey, leaseOwner, #c",
+                # A word of DynamoDB's own, perhaps: its list grows.
+                ExpressionAttributeNames={"#c": "checkpoint"},
+            )
+            items = [item for page in pages for item in page["Items"]]
+        return {
+            item["leaseKey"]["S"]: item.get("leaseOwner", {}).get("S")
+            for item in items
+            if item.get("checkpoint", {}).get("S") != SHARD_END
+        }
 
     def hand_over(self, worker_id: str) -> int:
         """Leave a worker's leases to the others, once it has ended; how many there were.

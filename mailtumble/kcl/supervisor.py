@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from mailtumble.aws.clients import endpoint_overridden
 from mailtumble.definition import physical_name
-from mailtumble.kcl import java
+from mailtumble.kcl import java, lease_watch
 from mailtumble.kcl.daemon import Daemon, RunFolder
+from mailtumble.kcl.lease_watch import LeaseWatch
 from mailtumble.kcl.leases import LeaseTable, closed_shards, rows_to_make
 from mailtumble.kcl.names import kcl_name, worker_id
 from mailtumble.kcl.properties import DaemonSettings, properties_text
@@ -92,6 +93,7 @@ class KclHost:
         self.faust = FaustApp(application, self.vitals, clock.now, Web(web_port))
         self._folder = _folder(application, wired)
         self._children = Children(self._folder.reports)
+        self._leases = LeaseWatch(worker_id(self._settings.kcl_worker_id))
         self._store = wired.store()
         self._lease = HostLease(self._store, application, FLEET)
         self._ending: asyncio.Future[str] | None = None
@@ -117,6 +119,7 @@ class KclHost:
             )
             self.faust.timer(BEAT_S, self._guarded(self._beat))
             self.faust.timer(EVERY_S, self._guarded(self._look))
+            self.faust.timer(lease_watch.EVERY_S, self._guarded(self._look_at_leases))
             await self.faust.start()
             ready()
             await self._watch(daemon, stop)
@@ -187,6 +190,13 @@ class KclHost:
 
     async def _beat(self) -> None:
         await asyncio.to_thread(self._lease.beat)
+
+    async def _look_at_leases(self) -> None:
+        settings = self._settings
+        name = kcl_name(settings.prefix, self.application, settings.generation)
+        table = LeaseTable(self._wired.clients.dynamodb, name)
+        owners = await asyncio.to_thread(table.owners)
+        self._leases.look(owners, self.vitals, self._wired.clock.now())
 
     async def _look(self) -> None:
         self._children.look()

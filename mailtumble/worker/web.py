@@ -54,7 +54,7 @@ class Vitals:
     ``needs_shards``: it reads shards, and without one it is not healthy (others have pulses by
     other names); ``settles_us``: for so long after its start that is nothing to complain of.
     ``missing``: shards that are this
-    worker's by right, with no process at work on them.
+    worker's by right, with no process at work on them. ``spare``: others have every shard.
     """
 
     worker: str
@@ -63,6 +63,7 @@ class Vitals:
     pulses: dict[str, Pulse] = field(default_factory=dict)
     settles_us: int = 0
     missing: tuple[str, ...] = ()
+    spare: bool = False
     meter: Meter = field(default_factory=Meter)
 
     def counts(self) -> Mapping[Series, float]:
@@ -96,7 +97,7 @@ def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
     stuck = sorted([*vitals.missing, *(name for name, told in shards.items() if "stalled" in told)])
     status = "stalled" if stuck else "ok"
     settling = now - vitals.started_at < vitals.settles_us
-    if vitals.needs_shards and not vitals.pulses and not settling:
+    if vitals.needs_shards and not (vitals.pulses or vitals.spare or settling):
         status = "without shards"
     body = {
         "worker": vitals.worker,
