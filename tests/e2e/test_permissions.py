@@ -40,7 +40,7 @@ MAIL = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
 def test_every_call_is_granted_and_every_grant_is_used(
     start_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
-    """Mails, bounces, moderation, commands, quarantine, timers, the archive: nothing is denied or left over."""
+    """Mails, bounces, moderation, quarantine, timers, the archive: nothing denied or left over."""
     folder = tmp_path / "calls"
     folder.mkdir()
     rules = tmp_path / "rules.toml"

@@ -112,12 +112,15 @@ def _kinesis(
         records = parameters["Records"]
         return {
             "kinesis_records": len(records),
-            "kinesis_in_bytes": sum(
-                len(each["Data"]) + len(each["PartitionKey"].encode()) for each in records
+            "kinesis_in_kb": sum(
+                math.ceil((len(each["Data"]) + len(each["PartitionKey"].encode())) / 1024)
+                for each in records
             ),
         }
     if operation == "GetRecords":
-        return {"kinesis_out_bytes": sum(len(each["Data"]) for each in answer.get("Records", ()))}
+        return {
+            "kinesis_out_kb": sum(len(each["Data"]) for each in answer.get("Records", ())) / 1024
+        }
     return {}
 
 

@@ -60,9 +60,9 @@ def test_bytes_of_kinesis_s3_and_ses() -> None:
     record = {"Data": b"12345", "PartitionKey": "mail"}
     assert units("kinesis", "PutRecords", {"Records": [record, record]}, {}) == {
         "kinesis_records": 2,
-        "kinesis_in_bytes": 18,
+        "kinesis_in_kb": 2,  # each record is rounded up
     }
-    assert units("kinesis", "GetRecords", {}, {"Records": [record]}) == {"kinesis_out_bytes": 5}
+    assert units("kinesis", "GetRecords", {}, {"Records": [record]}) == {"kinesis_out_kb": 5 / 1024}
     assert units("s3", "PutObject", {"Body": b"123"}, {}) == {"s3_puts": 1, "s3_put_bytes": 3}
     assert units("s3", "HeadObject", {}, {}) == {"s3_gets": 1}
     mail = {"Destination": {"ToAddresses": ["a", "b"]}, "Content": {"Raw": {"Data": b"1234"}}}

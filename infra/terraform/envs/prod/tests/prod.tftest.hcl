@@ -86,13 +86,14 @@ run "the_workers_get_what_they_need_to_know" {
 
   assert {
     condition = jsonencode(output.settings) == jsonencode({
-      AWS_REGION                   = "eu-central-1"
-      MAILTUMBLE_PREFIX            = "mailtumble-test"
-      MAILTUMBLE_REGION            = "eu-central-1"
-      MAILTUMBLE_CONFIGURATION_SET = "mailtumble"
-      MAILTUMBLE_INTAKE_QUEUE_URL  = "https://sqs.example/mocked"
-      MAILTUMBLE_SNS_TOPICS        = "arn:aws:sns:eu-central-1:123456789012:mocked,arn:aws:sns:eu-central-1:123456789012:mocked"
-      MAILTUMBLE_RATE_FRACTION     = "0.5"
+      AWS_REGION                    = "eu-central-1"
+      MAILTUMBLE_CLOUDWATCH_METRICS = "on"
+      MAILTUMBLE_PREFIX             = "mailtumble-test"
+      MAILTUMBLE_REGION             = "eu-central-1"
+      MAILTUMBLE_CONFIGURATION_SET  = "mailtumble"
+      MAILTUMBLE_INTAKE_QUEUE_URL   = "https://sqs.example/mocked"
+      MAILTUMBLE_SNS_TOPICS         = "arn:aws:sns:eu-central-1:123456789012:mocked,arn:aws:sns:eu-central-1:123456789012:mocked"
+      MAILTUMBLE_RATE_FRACTION      = "0.5"
     })
     error_message = "Names come from the resources, and settings of one's own are added."
   }
