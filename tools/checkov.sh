@@ -3,7 +3,7 @@
 # environment of its own under .cache/ (its packages don't agree with ours):
 #
 #   tools/checkov.sh           every finding has to be mended, or to have its reason beside
-#                              the resource (checkov:skip=ID:REASON)
+#                              the resource (checkov:skip=ID:REASON); more arguments are checkov's
 #   tools/checkov.sh --lock    resolve requirements/checkov.lock anew (needs .venv)
 set -euo pipefail
 
@@ -29,8 +29,10 @@ if [[ $(cat "$environment/locked" 2>/dev/null) != "$wanted" ]]; then
   echo "$wanted" >"$environment/locked"
 fi
 
+[[ $# -gt 0 ]] || set -- --compact --quiet # what is wrong, and nothing else
+
 # No call home: neither for modules, nor for guides to the findings.
 exec env BC_SKIP_MAPPING=TRUE CHECKOV_RUN_SCA_PACKAGE_SCAN=false LOG_LEVEL=ERROR \
   "$environment/bin/checkov" --directory infra/terraform --framework terraform \
   --download-external-modules false \
-  --skip-download --compact --quiet "$@"
+  --skip-download "$@"
