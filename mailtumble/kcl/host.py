@@ -60,7 +60,7 @@ class ChildHost(LaneHost):
 
     def __init__(self, work: type[Work], ports: Ports, plan: Plan, settings: ChildSettings) -> None:
         """Host nothing yet."""
-        super().__init__(work, ports, plan, web=Web(None))
+        super().__init__(work, ports, plan, web=Web(None, pages=False))
         self._settings = settings
         self._hosted: Hosted | None = None
         self._lost_at: int | None = None

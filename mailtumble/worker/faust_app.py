@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import faust
 from faust.app.base import BootStrategy
 
-from mailtumble.worker.web import Vitals, health, metrics
+from mailtumble.worker.web import Vitals, health
 
 T = TypeVar("T")
 
@@ -104,6 +104,8 @@ class FaustApp:
         self._folder.cleanup()
 
     def _pages(self, vitals: Vitals, now: Callable[[], int]) -> None:
+        from mailtumble.worker.exposition import metrics  # noqa: PLC0415 - see there
+
         @self.app.page("/health")
         async def _health(web: Any, request: Any) -> Any:  # noqa: ANN401, ARG001
             status, body = health(vitals, now())

@@ -1,4 +1,4 @@
-"""What a worker's views show: is it healthy, what has it done. Pure, save for the meter.
+"""What a worker's views show: is it healthy, what is measured. Pure, save for the meter.
 
 Healthy is who moves, not who runs: a shard's reading, and each step that goes on beside it
 (ticks, pace, sends), has to come to an end again and again.
@@ -6,13 +6,9 @@ Healthy is who moves, not who runs: a shard's reading, and each step that goes o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from mailtumble.worker.metrics import LAG, METRICS, SILENT, UPTIME, Kind, Meter, Series
 from schemas.values import SECOND_US
@@ -22,7 +18,6 @@ STALLED_US: Final = 60 * SECOND_US
 UNHURRIED_US: Final = 5 * SECOND_US
 """So long ago a read may lie before the lag is taken to grow: a reader waits between two."""
 US_PER_MS: Final = 1000
-FAMILIES: Final = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
 
 
 @dataclass(slots=True)
@@ -107,34 +102,3 @@ def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
         "shards": shards,
     }
     return (200 if status == "ok" else 503), body
-
-
-def metrics(vitals: Vitals, now: int) -> str:
-    """All that is measured, in Prometheus's text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Worker(vitals, now))
-    return generate_latest(registry).decode()
-
-
-class _Worker(Collector):
-    """Gives the library what one worker measures; nothing of it is kept between two calls."""
-
-    def __init__(self, vitals: Vitals, now: int) -> None:
-        self._vitals = vitals
-        self._values = {**vitals.counts(), **vitals.gauges(now)}
-
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        """The families that have a value, in the order of the catalogue."""
-        for metric in METRICS:
-            found = sorted(
-                (labels, value)
-                for (name, labels), value in self._values.items()
-                if name == metric.name
-            )
-            if not found:
-                continue
-            labels = ["worker", *metric.labels]
-            family = FAMILIES[metric.kind](metric.name, metric.meaning, labels=labels)
-            for values, value in found:
-                family.add_metric([self._vitals.worker, *values], value)
-            yield family

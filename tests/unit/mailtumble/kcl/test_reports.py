@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mailtumble.kcl.reports import Children, Report, plain, write
+from mailtumble.worker.exposition import metrics
 from mailtumble.worker.metrics import QUEUE_DEPTH, RECORDS, SENDS, Meter
-from mailtumble.worker.web import Vitals, health, metrics
+from mailtumble.worker.web import Vitals, health
 from schemas.values import SECOND_US
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from mailtumble.worker.exposition import metrics
 from mailtumble.worker.metrics import (
     BY_NAME,
     CONFLICTS,
@@ -16,7 +17,7 @@ from mailtumble.worker.metrics import (
     Meter,
     Tally,
 )
-from mailtumble.worker.web import STALLED_US, Pulse, Vitals, health, metrics
+from mailtumble.worker.web import STALLED_US, Pulse, Vitals, health
 from schemas.values import SECOND_US
 
 NOW = 1_000 * SECOND_US
