@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from mailtumble.kcl import reports
 from mailtumble.kcl.reports import Report
+from mailtumble.logs import about
 from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.cursor import ShardLost
@@ -62,6 +63,7 @@ class ChildHost(LaneHost):
         """Host nothing yet."""
         super().__init__(work, ports, plan, web=Web(None, pages=False))
         self._settings = settings
+        self.shard_id = ""
         self._hosted: Hosted | None = None
         self._lost_at: int | None = None
         self._passing = False
@@ -107,6 +109,11 @@ class ChildHost(LaneHost):
         A child takes seconds to start, in which its lease may have been stolen: an epoch raised
         after the new owner's would stop that one.
         """
+        self.shard_id = shard_id
+        with about(shard=shard_id):
+            return await self._start(shard_id)
+
+    async def _start(self, shard_id: str) -> str | None:
         is_leased = self._settings.is_leased
         if not await self._patiently(lambda: self.blocking(lambda: is_leased(shard_id))):
             self._lose(shard_id, ShardLost("the lease went to another worker meanwhile"))

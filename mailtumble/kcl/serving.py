@@ -75,7 +75,9 @@ async def _serve(
         loop.add_signal_handler(number, host.stop)
 
     def wait(step: Step) -> Any:  # noqa: ANN401 - the step's result
-        return asyncio.run_coroutine_threadsafe(step, loop).result()
+        # The step's context is that of this thread, the protocol's.
+        with about(application=application, shard=host.shard_id):
+            return asyncio.run_coroutine_threadsafe(step, loop).result()
 
     protocol = KCLProcess(LaneProcessor(host, wait, _die), incoming, outgoing, sys.stderr)
     # As in cli/worker.py: not looking at botocore's models again spares CPU.

@@ -126,6 +126,7 @@ def test_a_shard_is_taken_over_worked_off_and_released(world: World) -> None:
         host = world.host()
         async with hosting(host):
             assert await host.start(world.shard) is None
+            assert host.shard_id == world.shard
             assert world.cursor()["epoch"] == 1
             records = world.stream.records()
             assert await host.process(records, 0)
