@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kcl.fleet import ALIAS, Fleet
+from tests.e2e.kcl.fleet import ALIAS, Fleet
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from schemas.events import SendAccepted, SendUnknown
-from tests.kcl.fleet import SHARDS, Fleet, Worker
+from tests.e2e.kcl.fleet import SHARDS, Fleet, Worker
 
 pytestmark = pytest.mark.external
 

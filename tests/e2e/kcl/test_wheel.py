@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kcl.fleet import ROOT
+from tests.e2e.kcl.fleet import ROOT
 
 pytestmark = pytest.mark.external
 

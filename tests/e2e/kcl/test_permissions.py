@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.kcl.fleet import Fleet
+from tests.e2e.kcl.fleet import Fleet
 from tests.permissions import read_permissions
 from tools.aws_calls.grants import Grant, grants
 from tools.aws_calls.recorder import made, read_calls, recording

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from mailtumble.archive import heads
-from tests.kcl.fleet import Fleet
+from tests.e2e.kcl.fleet import Fleet
 
 pytestmark = pytest.mark.external
 
