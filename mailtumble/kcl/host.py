@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mailtumble.kcl import reports
+from mailtumble.kcl.leases import closed_shards
 from mailtumble.kcl.reports import Report
 from mailtumble.logs import about
 from mailtumble.ports.stream import Shard, StoredRecord
@@ -30,8 +31,6 @@ T = TypeVar("T")
 
 LAST_WORDS_S: Final = 3.0
 """How long outcomes are told when the child has to end, or has lost its lease."""
-AGAIN_S: Final = 0.5
-_STEP_S: Final = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +113,13 @@ class ChildHost(LaneHost):
             return await self._start(shard_id)
 
     async def _start(self, shard_id: str) -> str | None:
+        shard = await self.patiently(lambda: self._find(shard_id))
         is_leased = self._settings.is_leased
-        if not await self._patiently(lambda: self.blocking(lambda: is_leased(shard_id))):
+        if not await self.patiently(lambda: self.blocking(lambda: is_leased(shard_id))):
             self._lose(shard_id, ShardLost("the lease went to another worker meanwhile"))
             return None
-        shard = await self._patiently(lambda: self._find(shard_id))
         try:
-            hosted, after = await self._patiently(lambda: self.begin(shard))
+            hosted, after = await self.patiently(lambda: self.begin(shard))
         except ShardLost as error:
             self._lose(shard_id, error)
             return None
@@ -160,14 +159,13 @@ class ChildHost(LaneHost):
         hosted = self._speaking()
         if hosted is None:
             return False
-        await self._leave(hosted)
-        await self.work.finish([hosted])
         try:
-            await hosted.run(hosted.lane.close)
+            await self.conclude(hosted)
         except ShardLost as error:
             self.lost(hosted, error)
             return False
-        except Stopping:
+        except RetryableError as error:
+            logger.info("%s stops before its end: %s", hosted.shard.id, error)
             return False
         return True
 
@@ -180,7 +178,7 @@ class ChildHost(LaneHost):
             return None
         try:
             async with asyncio.timeout(self._settings.grace_s):
-                await self._leave(hosted)
+                await self.leave(hosted)
                 await self.work.finish([hosted])
                 await hosted.run(hosted.lane.release)
         except ShardLost as error:
@@ -202,6 +200,12 @@ class ChildHost(LaneHost):
         """Another owner has the cursor: stay silent until the lease goes (rule 4)."""
         self._lose(hosted.shard.id, error)
 
+    def close(self) -> None:
+        """As every host does; a silent lane's thread, too."""
+        super().close()
+        if self._hosted is not None:
+            self._hosted.thread.shutdown(wait=False, cancel_futures=True)
+
     def _lose(self, shard_id: str, error: ShardLost) -> None:
         logger.warning("%s stays silent: %s", shard_id, error)
         self.meter.count(CONFLICTS, shard_id, FENCED)
@@ -220,37 +224,33 @@ class ChildHost(LaneHost):
             raise InvariantBroken("the KCL gives records before it has named the shard")
         return None if self._passing else self._hosted
 
-    async def _leave(self, hosted: Hosted) -> None:
-        """Begin nothing new on the lane, and let what is begun end."""
-        hosted.leaving = True
-        while hosted.busy:  # noqa: ASYNC110 - each_lane has no event for it, and this is rare
-            await asyncio.sleep(_STEP_S)
-
     async def _tell_outcomes(self) -> None:
         if self._hosted is None:
             return
         try:
             async with asyncio.timeout(LAST_WORDS_S):
-                await self._leave(self._hosted)
+                await self.leave(self._hosted)
                 await self.work.finish([self._hosted])
         except (TimeoutError, MailtumbleError) as error:
             logger.warning("not every outcome was told: %s", str(error) or "time is up")
 
     async def _find(self, shard_id: str) -> Shard:
-        for shard in await self.blocking(self.ports.stream.shards):
-            if shard.id == shard_id:
-                return shard
-        raise InvariantBroken(f"the KCL leases {shard_id}, which the stream does not list")
+        """The shard, once every parent that is still listed is closed by its cursor.
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await call()
-            except RetryableError as error:
-                if self._stopping:
-                    raise
-                logger.warning("%s waits: %s", self.application, error)
-                await asyncio.sleep(AGAIN_S)
+        The KCL takes a parent without a row in its lease table for one that has ended.
+        """
+        shards = await self.blocking(self.ports.stream.shards)
+        shard = next((each for each in shards if each.id == shard_id), None)
+        if shard is None:
+            raise InvariantBroken(f"the KCL leases {shard_id}, which the stream does not list")
+        parents = [each for each in shards if each.id in shard.parents]
+        store, generation = self.ports.store, self.work.generation
+        closed = await self.blocking(
+            lambda: closed_shards(store, self.application, generation, parents)
+        )
+        if unread := [each.id for each in parents if each.id not in closed]:
+            raise RetryableError(f"{shard_id} begins after the end of {', '.join(unread)}")
+        return shard
 
     async def _report(self) -> None:
         if not self.vitals.pulses:

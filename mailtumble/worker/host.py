@@ -126,10 +126,11 @@ class EmbeddedHost(LaneHost):
                 await self._process(hosted, batch)
             pulse.moved_at, pulse.lag_ms = self.ports.clock.now(), batch.lag_ms
             if batch.ended:
-                await hosted.run(hosted.lane.close)
+                await self.conclude(hosted)
                 self._closed.add(hosted.shard.id)
                 del self.lanes[hosted.shard.id], self.vitals.pulses[hosted.shard.id]
                 self.meter.forget(hosted.shard.id)
+                hosted.thread.shutdown(wait=False)
                 return
             if not batch.records:
                 await asyncio.sleep(self._poll_interval_s)

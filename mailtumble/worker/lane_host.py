@@ -26,6 +26,8 @@ from schemas.errors import MailtumbleError, RetryableError
 T = TypeVar("T")
 
 TICK_S: Final = 0.25
+AGAIN_S: Final = 0.5
+_STEP_S: Final = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -177,6 +179,40 @@ class LaneHost:
         # The tally alone: counters outlive their lane, its memory must not.
         self.meter.watch(partial(hosted.lane.tally.series, shard.id))
         return hosted, after
+
+    async def leave(self, hosted: Hosted) -> None:
+        """Begin nothing new on the lane, and let what is begun end."""
+        hosted.leaving = True
+        while hosted.busy:  # noqa: ASYNC110 - each_lane has no event for it, and this is rare
+            await asyncio.sleep(_STEP_S)
+
+    async def conclude(self, hosted: Hosted) -> None:
+        """The shard is read to its end: finish and tell what was begun on it, then close it.
+
+        Its outcomes are told first: nobody asks this lane for them later, and an untold one would
+        have its mail sent again.
+
+        Raises:
+            RetryableError: asked to stop before that was possible.
+        """
+        await self.leave(hosted)
+        await self.patiently(lambda: self.work.finish([hosted]))
+        await hosted.run(hosted.lane.close)
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a call while the world says "not now".
+
+        Raises:
+            RetryableError: it still does, and the worker has to stop.
+        """
+        while True:
+            try:
+                return await call()
+            except RetryableError as error:
+                if self._stopping:
+                    raise
+                logger.warning("%s waits: %s", self.application, error)
+                await asyncio.sleep(AGAIN_S)
 
     async def blocking(self, call: Callable[[], T]) -> T:
         """Make a call that blocks, off the event loop."""

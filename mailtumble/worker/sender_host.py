@@ -54,7 +54,7 @@ class SenderWork(Work):
         super().__init__(host)
         self.parts = SenderParts(host.ports, host.plan, host.stopping)
         self._calls = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="sender-call")
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs: dict[asyncio.Task[None], SenderShard] = {}
 
     @property
     def generation(self) -> str:
@@ -73,9 +73,11 @@ class SenderWork(Work):
         host.faust.timer(PACE_S, pace)
 
     async def finish(self, lanes: Sequence[Hosted]) -> None:
-        """Let the calls under way end, and tell their outcomes."""
-        if self._jobs:
-            await asyncio.wait(set(self._jobs))
+        """Let these lanes' calls under way end, and tell their outcomes."""
+        mine = [_sender(hosted) for hosted in lanes]
+        calls = [task for task, lane in self._jobs.items() if lane in mine]
+        if calls:
+            await asyncio.wait(calls)
         for hosted in lanes:
             await hosted.run(_sender(hosted).flush)
 
@@ -101,8 +103,8 @@ class SenderWork(Work):
         jobs = await hosted.run(lambda: lane.pace(room))
         for job in jobs:
             task = asyncio.create_task(self._carry_out(lane, job))
-            self._jobs.add(task)
-            task.add_done_callback(self._jobs.discard)
+            self._jobs[task] = lane
+            task.add_done_callback(self._jobs.pop)
         if not backlog.due or self.parts.quota.rate_milli() < JUDGED_RATE_MILLI:
             self.host.done(hosted, SENDING)
         elif jobs:

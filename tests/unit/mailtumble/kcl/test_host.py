@@ -15,7 +15,7 @@ from mailtumble.kcl.host import ChildHost, ChildSettings
 from mailtumble.ports.store import Update
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.core_host import CoreWork
-from mailtumble.worker.lane_host import Ended
+from mailtumble.worker.lane_host import AGAIN_S, Ended
 from schemas.errors import RetryableError
 from schemas.ids import mail_id, mail_subject
 from tests import samples
@@ -234,6 +234,29 @@ def test_a_shard_read_to_its_end_is_closed(world: World) -> None:
             await host.start(world.shard)
             assert await host.close_shard()
         assert world.cursor()["closed"]
+
+    played(scene)
+
+
+def test_a_merged_shard_waits_for_both_parents(world: World) -> None:
+    """The KCL takes a parent that has no row in its table for ended; the cursors know better."""
+
+    async def scene() -> None:
+        one, two = world.stream.split(world.shard)
+        merged = world.stream.merge(one, two)
+        for shard_id in (world.shard, one):
+            key = {"cursor": CURSOR.format(shard_id)}
+            world.store.write(Update("cursors", key, add={"epoch": 1}, set={"closed": True}))
+        host = world.host()
+        async with hosting(host):
+            starting = asyncio.create_task(host.start(merged))
+            await asyncio.sleep(2 * AGAIN_S)
+            assert not starting.done()
+            assert world.store.get("cursors", {"cursor": CURSOR.format(merged)}) is None
+            key = {"cursor": CURSOR.format(two)}
+            world.store.write(Update("cursors", key, add={"epoch": 1}, set={"closed": True}))
+            await asyncio.wait_for(starting, 5)
+            assert set(host.lanes) == {merged}
 
     played(scene)
 
