@@ -223,7 +223,7 @@ class World:
         clients = self.wiring.clients
         create_resources(clients, settings.prefix)
         self.stream = self.wiring.stream()
-        self.ports: Ports = self.wiring.ports()
+        self.ports: Ports = self.wiring.ports("core")
         self.plan: Plan = self.wiring.plan()
         self.poll_interval_s = settings.poll_interval_s
         self.collections = collections

@@ -125,7 +125,7 @@ def _host(name: str, kind: str, wired: Wiring, web_port: int) -> Any:  # noqa: A
         from mailtumble.kcl.supervisor import KclHost  # noqa: PLC0415 - only what is used
 
         return KclHost(name, wired, web_port=web_port)
-    ports, plan = wired.ports(), wired.plan()
+    ports, plan = wired.ports(name), wired.plan()
     if name == "intake":
         from mailtumble.worker.intake_host import IntakeHost  # noqa: PLC0415 - only what is used
 

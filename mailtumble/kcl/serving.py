@@ -61,7 +61,7 @@ async def _serve(
     table, me = LeaseTable(wired.clients.dynamodb, name), worker_id(settings.kcl_worker_id)
     host = ChildHost(
         work_of(application),
-        wired.ports(),
+        wired.ports(application),
         wired.plan(),
         ChildSettings(
             folder=folder,

@@ -145,9 +145,18 @@ def test_mail_is_sent_with_the_configuration_set(given: str, used: str | None) -
 def test_a_worker_gets_everything() -> None:
     """The way out tells the quota too, so that both see one account."""
     wired, _ = _wired()
-    ports = wired.ports()
+    ports = wired.ports("sender")
     assert ports.transport is ports.account
     assert ports.clock is wired.clock
+
+
+def test_a_worker_connects_to_what_it_uses() -> None:
+    """Core neither sends nor receives: no client is made for that, and no queue is looked for."""
+    wired = Wiring(Settings())
+    ports = wired.ports("core")
+    assert not {"ses", "sqs", "s3"} & set(wired.clients._made)
+    assert callable(ports.objects.get)
+    assert "s3" in wired.clients._made
 
 
 def test_the_plan_is_in_microseconds() -> None:
