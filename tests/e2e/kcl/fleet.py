@@ -1,4 +1,4 @@
-"""Workers with --host kcl as a user starts them, on a MiniStack of their own."""
+"""Workers as a user starts them, under the KCL or embedded, on a MiniStack of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -53,8 +53,9 @@ class Worker:
         return pid
 
     def everybody(self) -> list[int]:
-        """Supervisor, daemon, children."""
-        return [self.process.pid, self.daemon(), *children_of(self.daemon())]
+        """Supervisor, daemon, children; an embedded worker is alone."""
+        daemons = children_of(self.process.pid)
+        return [self.process.pid, *daemons, *(pid for each in daemons for pid in children_of(each))]
 
     def signal_all(self, number: signal.Signals) -> None:
         """A signal to each of them."""
@@ -80,14 +81,17 @@ class Worker:
 class Fleet:
     """AWS, and the workers that share a stream."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start AWS and create everything."""
+    def __init__(
+        self, folder: Path, *, shards: int = SHARDS, endpoints: Mapping[str, str] | None = None
+    ) -> None:
+        """Start AWS and create everything; ``endpoints``: boto's variables for other servers."""
         self.folder = folder
         self.aws = MiniStack(folder / "ministack.log")
         self.aws.start()
         self.environment = {
             **os.environ,
             **self.aws.environment(),
+            **(endpoints or {}),
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(folder),
             "MAILTUMBLE_POLL_INTERVAL_S": "0.25",
@@ -95,10 +99,10 @@ class Fleet:
         }
         self.workers: list[Worker] = []
         before = dict(os.environ)
-        os.environ.update(self.aws.environment())
+        os.environ.update({**self.aws.environment(), **(endpoints or {})})
         try:
             self.clients = Clients(REGION)
-            create_resources(self.clients, PREFIX)
+            self.resources = create_resources(self.clients, PREFIX, shards=shards)
             for service in ("ses", "s3"):
                 getattr(self.clients, service)
         finally:
@@ -108,10 +112,10 @@ class Fleet:
         self.stream = KinesisStream(self.clients.kinesis, f"{PREFIX}-events")
         self.told = 0
 
-    def start(self, name: str, application: str = "core") -> Worker:
-        """Start a worker under the KCL; ``name`` is its worker id."""
+    def start(self, name: str, application: str = "core", host: str = "kcl") -> Worker:
+        """Start a worker; ``name`` is its worker id under the KCL."""
         log, status = self.folder / f"{name}.log", self.folder / f"{name}.json"
-        command = ["worker", application, "--host", "kcl", "--status-file", str(status)]
+        command = ["worker", application, "--host", host, "--status-file", str(status)]
         with log.open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mailtumble.cli", *command],
@@ -136,10 +140,10 @@ class Fleet:
             check=False,
         )
 
-    def tell(self, count: int) -> None:
+    def tell(self, count: int, alias: str = ALIAS) -> None:
         """So many more mails come in, as intake would write them."""
         now = time.time_ns() // 1000
-        facts = [_arrival(self.told + number, now) for number in range(count)]
+        facts = [_arrival(self.told + number, now, alias) for number in range(count)]
         self.stream.append([outgoing(fact, now) for fact in facts])
         self.told += count
 
@@ -163,11 +167,16 @@ class Fleet:
 
     def records(self) -> list[EventEnvelope]:
         """Everything on the stream."""
-        found: list[EventEnvelope] = []
+        return [record for records in self.by_shard().values() for record in records]
+
+    def by_shard(self) -> dict[str, list[EventEnvelope]]:
+        """Everything on the stream, parents first."""
+        found: dict[str, list[EventEnvelope]] = {}
         for shard in self.stream.shards():
+            mine = found[shard.id] = []
             reader = self.stream.reader(shard.id, after=None)
             while batch := reader.read(1000).records:
-                found += [decode(each.data) for each in batch]
+                mine += [decode(each.data) for each in batch]
         return found
 
     def owners(self) -> dict[str, str]:
@@ -226,11 +235,11 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for some in found for child in some]
 
 
-def _arrival(number: int, now: int) -> Any:  # noqa: ANN401 - a fact
+def _arrival(number: int, now: int, alias: str) -> Any:  # noqa: ANN401 - a fact
     arrival = Arrival(
         ses_message_id=_name(number),
         envelope_sender="jane@example.com",
-        recipients=(ALIAS,),
+        recipients=(alias,),
         subject_line="hello",
         received_at=now,
         bucket=f"{PREFIX}-mail",
