@@ -62,12 +62,19 @@ class Worker:
         (pid,) = children_of(self._process.pid)
         return pid
 
+    def everybody(self) -> list[int]:
+        """The supervisor, the daemon, its children."""
+        daemons = children_of(self._process.pid)
+        children = [child for daemon in daemons for child in children_of(daemon)]
+        return [self._process.pid, *daemons, *children]
+
+    def cpu_s(self) -> float:
+        """CPU-seconds that they have taken until now: a busy machine disturbs these little."""
+        return sum(map(cpu_s, self.everybody()))
+
     def kill(self) -> None:
         """Kill -9 of the supervisor, the daemon and its children: nobody says good-bye."""
-        supervisor = self._process.pid
-        daemons = children_of(supervisor)
-        children = [child for daemon in daemons for child in children_of(daemon)]
-        for pid in (supervisor, *daemons, *children):
+        for pid in self.everybody():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
@@ -96,6 +103,16 @@ def children_of(pid: int) -> list[int]:
         for task in Path(f"/proc/{pid}/task").iterdir():
             found += map(int, (task / "children").read_text(encoding="ascii").split())
     return found
+
+
+def cpu_s(pid: int) -> float:
+    """CPU-seconds of a process, and of those it has waited for (proc(5): fields 14 to 17)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    fields = text.rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mb(pid: int) -> float:
