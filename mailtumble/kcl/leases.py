@@ -33,11 +33,9 @@ def closed_shards(
     store: ItemStore, application: str, generation: str, shards: Sequence[Shard]
 ) -> set[str]:
     """The shards that the application has read to their end, by its cursors."""
-    ended = [shard.id for shard in shards if shard.closed]
-    items = store.get_all("cursors", [cursor_key(application, generation, each) for each in ended])
-    return {
-        shard_id for shard_id, item in zip(ended, items, strict=True) if item and item.get("closed")
-    }
+    keys = {each.id: cursor_key(application, generation, each.id) for each in shards if each.closed}
+    items = {shard_id: store.get("cursors", key) for shard_id, key in keys.items()}
+    return {shard_id for shard_id, item in items.items() if item and item.get("closed")}
 
 
 def rows_to_make(shards: Sequence[Shard], closed: set[str], leased: set[str]) -> list[Row]:
