@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -242,40 +242,6 @@ def test_a_due_mail_leaves_by_fausts_timers_and_not_without_them() -> None:
             assert not without.provider.accepted
             (waiting,) = without.store.scan("queue")
             assert waiting["due_at"] < without.clock.now()
-
-    played(scene)
-
-
-def test_a_shard_that_ends_with_calls_in_the_air_tells_their_outcomes() -> None:
-    """Nobody would ask its lane later; untold, the mail would be sent again after its deadline."""
-
-    async def scene() -> None:
-        world = World()
-        (parent,) = world.stream.shards()
-        called, passes = threading.Event(), threading.Event()
-        host = world.host("sender")
-        assert isinstance(host, EmbeddedHost)
-        transmission = cast("SenderWork", host.work).parts.transmission
-        carry_out = transmission.carry_out
-
-        def slowly(*arguments: Any) -> Event:  # noqa: ANN401 - as they come
-            called.set()
-            assert passes.wait(HOLD_S)
-            return carry_out(*arguments)
-
-        transmission.carry_out = slowly  # type: ignore[method-assign]
-        world.bring("sender")
-        cursor = {"cursor": f"sender#0#{parent.id}"}
-        async with running(host):
-            await until(called.is_set)
-            world.stream.split(parent.id)
-            await until(lambda: host.lanes[parent.id].leaving)
-            assert "closed" not in (world.store.get("cursors", cursor) or {})
-            passes.set()
-            await until(lambda: (world.store.get("cursors", cursor) or {}).get("closed"))
-            assert world.told(SendAccepted)
-            children = {each.id for each in world.stream.shards()} - {parent.id}
-            await until(lambda: set(host.lanes) == children)
 
     played(scene)
 

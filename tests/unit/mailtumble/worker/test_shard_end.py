@@ -1,0 +1,52 @@
+"""What a host does when a shard is read to its end. It runs for real, over the fakes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mailtumble.worker.host import EmbeddedHost
+from mailtumble.worker.sender_host import SenderWork
+from schemas.events import Event, SendAccepted
+from tests.unit.mailtumble.worker.test_host import HOLD_S, World, played, running, until
+
+
+def test_calls_in_the_air_tell_their_outcomes_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody would ask its lane later; untold, the mail would be sent again after its deadline."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mailtumble.worker.host.SHARDS_LOOKED_FOR_S", 0.2)
+
+    async def scene() -> None:
+        world = World()
+        (parent,) = world.stream.shards()
+        called, passes = threading.Event(), threading.Event()
+        host = world.host("sender")
+        assert isinstance(host, EmbeddedHost)
+        transmission = cast("SenderWork", host.work).parts.transmission
+        carry_out = transmission.carry_out
+
+        def slowly(*arguments: Any) -> Event:  # noqa: ANN401 - as they come
+            called.set()
+            assert passes.wait(HOLD_S)
+            return carry_out(*arguments)
+
+        transmission.carry_out = slowly  # type: ignore[method-assign]
+        world.bring("sender")
+        cursor = {"cursor": f"sender#0#{parent.id}"}
+        async with running(host):
+            await until(called.is_set)
+            world.stream.split(parent.id)
+            await until(lambda: host.lanes[parent.id].leaving)
+            assert "closed" not in (world.store.get("cursors", cursor) or {})
+            passes.set()
+            await until(lambda: (world.store.get("cursors", cursor) or {}).get("closed"))
+            assert world.told(SendAccepted)
+            children = {each.id for each in world.stream.shards()} - {parent.id}
+            await until(lambda: set(host.lanes) == children)
+
+    played(scene)
