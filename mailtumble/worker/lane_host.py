@@ -137,6 +137,9 @@ class LaneHost:
         idle = [each for each in self.lanes.values() if not (each.busy or each.leaving)]
 
         async def one(hosted: Hosted) -> None:
+            # Asked again: since it was found idle, its shard may have come to its end.
+            if hosted.busy or hosted.leaving:
+                return
             hosted.busy = True
             try:
                 # A step that never ends, or always fails, is missed from its first beginning on.

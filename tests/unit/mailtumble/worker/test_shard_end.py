@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from mailtumble.worker.host import EmbeddedHost
+from mailtumble.worker.lane_host import Hosted
 from mailtumble.worker.sender_host import SenderWork
 from schemas.events import Event, SendAccepted
 from tests.unit.mailtumble.worker.test_host import HOLD_S, World, played, running, until
@@ -48,5 +50,31 @@ def test_calls_in_the_air_tell_their_outcomes_first(
             assert world.told(SendAccepted)
             children = {each.id for each in world.stream.shards()} - {parent.id}
             await until(lambda: set(host.lanes) == children)
+
+    played(scene)
+
+
+def test_nothing_is_begun_on_a_lane_that_is_left_at_this_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A step that found the lane idle, and runs a moment later, would claim what nobody tells."""
+    monkeypatch.chdir(tmp_path)
+    begun: list[str] = []
+
+    async def step(hosted: Hosted) -> None:
+        begun.append(hosted.shard.id)
+
+    async def scene() -> None:
+        host = World().host("sender")
+        assert isinstance(host, EmbeddedHost)
+        async with running(host):
+            await until(lambda: host.lanes)
+            (hosted,) = host.lanes.values()
+            await until(lambda: not hosted.busy)
+            stepping = asyncio.create_task(host.each_lane("a step", step))
+            await asyncio.sleep(0)
+            await host.leave(hosted)
+            await stepping
+            assert not begun
 
     played(scene)
