@@ -28,6 +28,8 @@ NUMBERS: Final = {int: "a whole number", float: "a number"}
 PREFIX_PATTERN: Final = r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]"
 """What begins a bucket's name; Terraform demands the same of its variable."""
 
+TRANSPORTS: Final = ("sesv2", "sesv1")
+
 Given = tuple[str, object, str]
 """A setting's name, the value given for it, and where."""
 
@@ -65,6 +67,12 @@ class Settings:
         pattern=r"[a-z0-9-]+",
     )
     intake_queue_url: str = _text("", "The queue that intake reads; found by its name where empty.")
+    transport: str = _text(
+        "sesv2",
+        "What mails are sent by: SES's API of today, or its first one, all that LocalStack has.",
+        allowed=" or ".join(TRANSPORTS),
+        pattern="|".join(TRANSPORTS),
+    )
     configuration_set: str = _text(
         "mailtumble", "The SES configuration set whose events come back to intake."
     )

@@ -16,6 +16,7 @@ from mailtumble.aws.errors import Calling
 from mailtumble.aws.kinesis import KinesisStream
 from mailtumble.aws.s3 import S3Objects
 from mailtumble.aws.ses import SesTransport
+from mailtumble.aws.ses_v1 import SesV1Transport
 from mailtumble.aws.sqs import SqsQueue
 from mailtumble.definition import load_definition, physical_name
 from mailtumble.intake.notification import NO_VERIFICATION
@@ -100,9 +101,12 @@ class Wiring:
         """The alias repository."""
         return open_repository(self.settings, self.clients)
 
-    def provider(self) -> SesTransport:
-        """SES v2: the way out, and the account's quota."""
-        return SesTransport(self.clients.ses, self.settings.configuration_set or None)
+    def provider(self) -> SesTransport | SesV1Transport:
+        """SES: the way out, and the account's quota."""
+        configuration_set = self.settings.configuration_set or None
+        if self.settings.transport == "sesv1":
+            return SesV1Transport(self.clients.ses_v1, configuration_set)
+        return SesTransport(self.clients.ses, configuration_set)
 
     def queue(self, name: str = "intake") -> SqsQueue:
         """A queue by its short name; intake's may be given by its URL."""

@@ -1,4 +1,4 @@
-"""The way out through SES v2, and what its answers mean for the mail.
+"""The way out through SES v2, and what the answers of both its APIs mean for the mail.
 
 One call per mail and recipient, never repeated here: SendEmail has no idempotency token, so
 every repeat has to stand on the log. What an answer means is told by code *and* message
@@ -8,6 +8,8 @@ one code is used for the rate and for the daily quota, and by different endpoint
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -130,15 +132,8 @@ class SesTransport:
         }
         if self._configuration_set:
             arguments["ConfigurationSetName"] = self._configuration_set
-        try:
+        with answers_of_ses(mail.recipient):
             return self._client.send_email(**arguments)["MessageId"]
-        except ClientError as error:
-            said = code_of(error), message_of(error), status_of(error)
-            raise meaning(*said, recipient=mail.recipient) from error
-        except (BotoCoreError, ResponseParserError) as error:
-            raise meaning_without_answer(error) from error
-        except KeyError as error:
-            raise OutcomeUnknown("SES answered without a message id") from error
 
     def quota(self) -> Quota:
         """GetAccount: once a second at most, for all of the account's users together."""
@@ -151,6 +146,26 @@ class SesTransport:
             sent_24h=int(quota["SentLast24Hours"]),
             sending_enabled=answer["SendingEnabled"],
         )
+
+
+@contextmanager
+def answers_of_ses(recipient: str) -> Iterator[None]:
+    """Around a call that sends: what went wrong, by what it means for the mail.
+
+    Raises:
+        SendRefused: nothing was sent; the reason says what to do next.
+        SendImpossible: nothing was sent, and never will be.
+        OutcomeUnknown: no answer came, or none that tells.
+    """
+    try:
+        yield
+    except ClientError as error:
+        said = code_of(error), message_of(error), status_of(error)
+        raise meaning(*said, recipient=recipient) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        raise meaning_without_answer(error) from error
+    except KeyError as error:
+        raise OutcomeUnknown("SES answered without a message id") from error
 
 
 def meaning(code: str, message: str, status: int, *, recipient: str) -> MailtumbleError:

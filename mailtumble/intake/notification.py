@@ -32,6 +32,8 @@ from schemas.values import SECOND_US, Observer, Verdicts
 
 SOURCE: Final = "intake"
 NO_VERIFICATION: Final = NoVerification()
+SET_UP: Final = "Successfully validated SNS topic for Amazon SES"
+"""What SES publishes when a topic becomes an event destination: text, no JSON."""
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 """Half a character of UTF-16, itself or escaped."""
 
@@ -80,7 +82,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """A notification that asks for nothing (an opened mail, a click)."""
+    """A notification that asks for nothing (an opened mail, a click, SES trying a topic)."""
 
     kind: str
 
@@ -94,6 +96,8 @@ def parse(body: str, verifier: Verifier = NO_VERIFICATION) -> Arrival | Feedback
     """
     message = _json(body, "the message", verifier)
     if message.get("Type") == "Notification" and isinstance(message.get("Message"), str):
+        if message["Message"].startswith(SET_UP):
+            return Nothing("validation")
         message = _json(message["Message"], "the SNS message text")
     kind = message.get("eventType") or message.get("notificationType")
     try:

@@ -19,6 +19,7 @@ from mailtumble.aws.dynamodb import DynamoItems
 from mailtumble.aws.kinesis import KinesisStream
 from mailtumble.aws.s3 import S3Objects
 from mailtumble.aws.ses import SesTransport
+from mailtumble.aws.ses_v1 import SesV1Transport
 from mailtumble.aws.sqs import SqsQueue
 from mailtumble.local.bootstrap import Resources, create_resources
 from mailtumble.local.ministack import REGION, MiniStack
@@ -65,7 +66,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in aws.environment().items():
                 patch.setenv(name, value)
-            for service in ("kinesis", "dynamodb", "lookup", "s3", "sqs", "sns", "ses"):
+            for service in ("kinesis", "dynamodb", "lookup", "s3", "sqs", "sns", "ses", "ses_v1"):
                 getattr(made, service)
         yield made
         made.close()
@@ -139,13 +140,17 @@ def aliases(request: pytest.FixtureRequest) -> Iterator[InMemoryAliases | Dynamo
     repository.close()
 
 
-@pytest.fixture(params=BOTH)
-def provider(request: pytest.FixtureRequest) -> InMemoryProvider | SesTransport:
-    """A transport that is an account too."""
+@pytest.fixture(
+    params=[MEMORY, *(pytest.param(api, marks=pytest.mark.servers) for api in ("sesv2", "sesv1"))]
+)
+def provider(request: pytest.FixtureRequest) -> InMemoryProvider | SesTransport | SesV1Transport:
+    """A transport that is an account too; of SES both APIs."""
     clients = _adapter(request)
     if clients is None:
         return InMemoryProvider(VirtualClock())
     clients.ses.create_email_identity(EmailIdentity="a@example.org")
+    if request.param == "sesv1":
+        return SesV1Transport(clients.ses_v1)
     return SesTransport(clients.ses)
 
 

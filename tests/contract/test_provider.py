@@ -8,12 +8,15 @@ from mailtumble.ports.world import OutgoingMail
 
 if TYPE_CHECKING:
     from mailtumble.aws.ses import SesTransport
+    from mailtumble.aws.ses_v1 import SesV1Transport
     from tests.fakes import InMemoryProvider
+
+    Provider = InMemoryProvider | SesTransport | SesV1Transport
 
 RAW = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hello\r\n\r\nhello\r\n"
 
 
-def test_each_send_has_a_message_id_of_its_own(provider: InMemoryProvider | SesTransport) -> None:
+def test_each_send_has_a_message_id_of_its_own(provider: Provider) -> None:
     """The same mail sent twice is two messages to the provider."""
     mail = OutgoingMail(RAW, "a@example.org", "b@example.net", {"attempt": "4711"})
     first, second = provider.send(mail), provider.send(mail)
@@ -21,7 +24,7 @@ def test_each_send_has_a_message_id_of_its_own(provider: InMemoryProvider | SesT
     assert first != second
 
 
-def test_the_quota_is_told(provider: InMemoryProvider | SesTransport) -> None:
+def test_the_quota_is_told(provider: Provider) -> None:
     """A rate above nothing, a daily limit or -1, and what was used of it."""
     quota = provider.quota()
     assert quota.max_send_rate > 0

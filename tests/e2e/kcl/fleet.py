@@ -212,7 +212,13 @@ class Fleet:
         self.until(equal, within_s)
 
     def close(self) -> None:
-        """End everybody."""
+        """End everybody, and AWS."""
+        self.stop()
+        self.clients.close()
+        self.aws.stop()
+
+    def stop(self) -> None:
+        """End every worker."""
         for worker in self.workers:
             if worker.process.poll() is None:
                 for pid in reversed(worker.everybody()):
@@ -224,8 +230,6 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
-        self.clients.close()
-        self.aws.stop()
 
 
 def children_of(pid: int) -> list[int]:

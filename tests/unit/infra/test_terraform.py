@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from mailtumble.kcl.names import kcl_name
+from mailtumble.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 TERRAFORM = ROOT / "tools/terraform.sh"
@@ -45,3 +50,15 @@ def test_every_module_and_environment_has_tests() -> None:
         if (folder / "main.tf").is_file()
     }
     assert kept == set(CONFIGURATIONS)
+
+
+def test_the_lease_tables_are_those_of_every_application() -> None:
+    """Terraform and the KCL call them by the same names, in the generation that is the default."""
+    variables = (ROOT / "infra/terraform/modules/leases/variables.tf").read_text(encoding="utf-8")
+    (default,) = re.findall(r"default *= (\[.*\])", variables)
+    named = {f"mailtumble-kcl-{each}" for each in json.loads(default)}
+    generation = Settings().generation
+    assert named == {
+        kcl_name("mailtumble", application, generation)
+        for application in ("archive", "core", "sender")
+    }

@@ -123,6 +123,58 @@ class TestTerraform:
         assert "Install Terraform" in failed.stderr
 
 
+class TestLocalStack:
+    """tools/localstack.sh says what it needs, and what runs."""
+
+    def _environment(self, tmp_path: Path, **more: str) -> dict[str, str]:
+        own = {"HOME": str(tmp_path), "LOCALSTACK_HOME": str(tmp_path / "localstack")}
+        return {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", **own, **more}
+
+    def test_no_new_python_is_said_clearly(self, checkout: Path, tmp_path: Path) -> None:
+        """A named one that doesn't run is an error; what to do stands beside it."""
+        broken = _program(tmp_path / "python", BROKEN_SHIM)
+        environment = self._environment(tmp_path, LOCALSTACK_PYTHON=str(broken))
+        failed = _run([checkout / "tools/localstack.sh", "install"], environment)
+        assert failed.returncode == 1
+        assert "LocalStack needs Python 3.12 or newer" in failed.stderr
+        assert f"tried: {broken}" in failed.stderr
+
+    @pytest.mark.parametrize(
+        ("java", "complaint"),
+        [
+            ("exit 127", "Java is missing"),
+            ("echo ' java.home = /java8'; echo ' java.specification.version = 1.8'", "is 1.8"),
+            ("echo ' java.home = /jre'; echo ' java.specification.version = 17'", "has no javac"),
+        ],
+        ids=["none", "old", "without a compiler"],
+    )
+    def test_java_that_does_not_do_is_said_clearly(
+        self, checkout: Path, tmp_path: Path, java: str, complaint: str
+    ) -> None:
+        """What Java says of itself counts, not what it is called."""
+        python = _program(tmp_path / "bin/python", "#!/bin/sh\nexit 0\n")
+        _program(tmp_path / "bin/java", f"#!/bin/sh\n{java}\n")
+        environment = self._environment(tmp_path, LOCALSTACK_PYTHON=str(python))
+        failed = _run([checkout / "tools/localstack.sh", "install"], environment)
+        assert failed.returncode == 1
+        assert complaint in failed.stderr
+
+    def test_that_nothing_runs_is_told(self, checkout: Path, tmp_path: Path) -> None:
+        """With an exit code of its own, and stopping nothing is no error."""
+        environment = self._environment(tmp_path)
+        asked = _run([checkout / "tools/localstack.sh", "status"], environment)
+        assert asked.returncode == 3
+        assert "not running" in asked.stderr
+        stopped = _run([checkout / "tools/localstack.sh", "stop"], environment)
+        assert stopped.returncode == 0, stopped.stderr
+
+    def test_a_wrong_command_is_answered_with_help(self, checkout: Path, tmp_path: Path) -> None:
+        """Exit code 2, as for wrong arguments elsewhere."""
+        wrong = _run([checkout / "tools/localstack.sh", "restart"], self._environment(tmp_path))
+        assert wrong.returncode == 2
+        assert "usage: tools/localstack.sh" in wrong.stderr
+
+
 def test_tidiness_names_file_line_and_limit(tmp_path: Path) -> None:
     """A file or a function that has grown too long, and a name that says nothing, are found."""
     (tmp_path / "mailtumble").mkdir()

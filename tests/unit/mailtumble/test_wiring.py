@@ -15,6 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mailtumble import lookup
+from mailtumble.aws.ses import SesTransport
+from mailtumble.aws.ses_v1 import SesV1Transport
 from mailtumble.intake.notification import NO_VERIFICATION
 from mailtumble.intake.sns import SnsVerifier
 from mailtumble.settings import Settings
@@ -140,6 +142,14 @@ def test_mail_is_sent_with_the_configuration_set(given: str, used: str | None) -
     """Or without one, where its name is empty."""
     wired, _ = _wired(configuration_set=given)
     assert wired.provider()._configuration_set == used
+
+
+@pytest.mark.parametrize(("given", "made"), [("sesv2", SesTransport), ("sesv1", SesV1Transport)])
+def test_the_transport_is_chosen(given: str, made: type) -> None:
+    """By setting; on either, account and transport are one."""
+    ports = Wiring(Settings(transport=given, intake_queue_url="https://sqs.example/q")).ports()
+    assert isinstance(ports.transport, made)
+    assert ports.account is ports.transport
 
 
 def test_a_worker_gets_everything() -> None:

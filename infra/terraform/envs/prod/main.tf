@@ -35,6 +35,13 @@ module "projections" {
   deletion_protection = var.protected
 }
 
+module "leases" {
+  source = "../../modules/leases"
+
+  prefix       = var.prefix
+  applications = ["archive-0", "core-${try(var.settings["MAILTUMBLE_GENERATION"], "g1")}", "sender-0"]
+}
+
 module "feedback" {
   source = "../../modules/feedback"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from mailtumble.aws.clients import Clients
+from mailtumble.local.ministack import HOST
+from tests.unit.mailtumble.aws.one_answer import Handler, Server
 
 
 @pytest.fixture
@@ -19,6 +22,17 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     made = Clients("eu-west-1")
     yield made
     made.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Listens on the loopback interface until the test is over."""
+    with Server((HOST, 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import NoCredentialsError, ReadTimeoutError, SSLError
@@ -21,6 +18,7 @@ from mailtumble.ports.world import (
 )
 from schemas.errors import RetryableError
 from schemas.values import DeferReason
+from tests.unit.mailtumble.aws.one_answer import Server, as_json
 
 MAIL = OutgoingMail(
     b"From: a@example.org\r\n\r\nhello", "a@example.org", "b@example.net", {"t": "1"}
@@ -110,37 +108,6 @@ def test_no_answer_on_a_connection_leaves_the_outcome_open(error: Exception) -> 
     assert isinstance(meaning_without_answer(error), OutcomeUnknown)
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """A SES of one answer, which counts the requests and keeps the last one's body."""
-
-    reply: Callable[[http.server.BaseHTTPRequestHandler], None]
-    requests = 0
-    last: dict[str, object]
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        self.server.requests += 1
-        self.server.last = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.reply(self)
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        """Tests are quiet."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Listens on the loopback interface until the test is over."""
-    with Server((HOST, 0), _Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
 @pytest.fixture
 def transport(clients: Clients, server: Server, monkeypatch: pytest.MonkeyPatch) -> SesTransport:
     """Sends to the server, with a configuration set."""
@@ -148,25 +115,13 @@ def transport(clients: Clients, server: Server, monkeypatch: pytest.MonkeyPatch)
     return SesTransport(clients.ses, "mailtumble")
 
 
-def _json(status: int, body: dict[str, object], **headers: str) -> Callable[..., None]:
-    def reply(handler: http.server.BaseHTTPRequestHandler) -> None:
-        data = json.dumps(body).encode()
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(data)), **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return reply
-
-
 def test_one_recipient_the_tags_and_the_set_are_sent(
     transport: SesTransport, server: Server
 ) -> None:
     """The raw mail travels as it is, in base64."""
-    server.reply = _json(200, {"MessageId": "0101"})
+    server.reply = as_json(200, {"MessageId": "0101"})
     assert transport.send(MAIL) == "0101"
-    assert server.last == {
+    assert json.loads(server.last) == {
         "FromEmailAddress": "a@example.org",
         "Destination": {"ToAddresses": ["b@example.net"]},
         "Content": {"Raw": {"Data": "RnJvbTogYUBleGFtcGxlLm9yZw0KDQpoZWxsbw=="}},
@@ -177,7 +132,7 @@ def test_one_recipient_the_tags_and_the_set_are_sent(
 
 def test_a_throttle_over_the_wire_is_one_call(transport: SesTransport, server: Server) -> None:
     """Botocore repeats nothing: repeats stand on the log."""
-    server.reply = _json(429, {"message": RATE}, x_amzn_ErrorType="TooManyRequestsException")
+    server.reply = as_json(429, {"message": RATE}, x_amzn_ErrorType="TooManyRequestsException")
     with pytest.raises(SendRefused) as caught:
         transport.send(MAIL)
     assert caught.value.reason is DeferReason.THROTTLED
@@ -186,7 +141,7 @@ def test_a_throttle_over_the_wire_is_one_call(transport: SesTransport, server: S
 
 def test_a_server_error_over_the_wire_is_one_call(transport: SesTransport, server: Server) -> None:
     """A repeat could be the second mail."""
-    server.reply = _json(503, {"message": "try later"})
+    server.reply = as_json(503, {"message": "try later"})
     with pytest.raises(OutcomeUnknown, match="503"):
         transport.send(MAIL)
     assert server.requests == 1
@@ -206,7 +161,7 @@ def test_an_answer_that_cannot_be_read_leaves_the_outcome_open(
     transport: SesTransport, server: Server
 ) -> None:
     """It says yes without a message id."""
-    server.reply = _json(200, {})
+    server.reply = as_json(200, {})
     with pytest.raises(OutcomeUnknown, match="message id"):
         transport.send(MAIL)
 

@@ -213,6 +213,52 @@ def test_what_asks_for_nothing_is_nothing(name: str) -> None:
     assert isinstance(parse(json.dumps(_sample(name))), Nothing)
 
 
+LOCALSTACK_MAIL = {
+    "timestamp": "2026-11-24T13:40:01.123456+00:00",
+    "source": "info@house.example",
+    "sourceArn": "arn:aws:ses:eu-central-1:000000000000:identity/info@house.example",
+    "sendingAccountId": "000000000000",
+    "destination": ["ann@far.example"],
+    "messageId": "hkqvlnmumxxeovgx-frmtnspy-ewyx-aqzn-lprb-hmmxgtjkoukg-pkxqdi",
+    "tags": TAGS,
+}
+"""LocalStack's form: microseconds and an offset, no headers, SES v1's message id."""
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"eventType": "Send", "send": {}}, SendAccepted),
+        (
+            {
+                "eventType": "Delivery",
+                "delivery": {
+                    "recipients": ["ann@far.example"],
+                    "timestamp": "2026-11-24T13:40:01.123456+00:00",
+                },
+            },
+            DeliveryConfirmed,
+        ),
+    ],
+)
+def test_localstacks_events_are_read(event: dict[str, object], expected: type) -> None:
+    """It says less than SES: tags, message id and time are what counts."""
+    text = json.dumps({**event, "mail": LOCALSTACK_MAIL})
+    parsed = parse(json.dumps({"Type": "Notification", "Message": text}))
+    assert isinstance(parsed, Feedback)
+    (told,) = parsed.fact.events
+    assert isinstance(told, expected)
+    assert (told.target, told.attempt_id) == (2, "a-1")
+    assert told.provider_message_id == LOCALSTACK_MAIL["messageId"]
+
+
+def test_ses_trying_a_topic_asks_for_nothing() -> None:
+    """What it publishes when a topic becomes an event destination is text, and nobody's mail."""
+    text = "Successfully validated SNS topic for Amazon SES event publishing."
+    body = json.dumps({"Type": "Notification", "Message": text})
+    assert parse(body) == Nothing("validation")
+
+
 @pytest.mark.parametrize("name", OUR_FEEDBACK)
 def test_the_same_feedback_has_the_same_id_and_another_has_another(name: str) -> None:
     """SES gives no event id: type, message, attempt, and feedback id or time make one."""
