@@ -41,7 +41,7 @@ test-all: $(VENV)/.installed  ## Run these and those that need Java, LocalStack,
 	@$(BIN)/pytest -q $(if $(AFTER_TEST),-m external) $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, Terraform, the compose file
+lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, Terraform, the containers
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --no-error-summary
@@ -49,7 +49,7 @@ lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, T
 	$(BIN)/python tools/tidiness.py
 	$(BIN)/python -m tools.reference --check
 	tools/lint-terraform.sh
-	$(BIN)/pytest -q tests/unit/infra/test_localstack_compose.py
+	$(BIN)/pytest -q tests/unit/infra/test_dockerfile.py tests/unit/infra/test_localstack_compose.py
 
 .PHONY: bench
 bench: $(VENV)/.installed  ## Measure: run every script in benchmarks/
@@ -59,8 +59,11 @@ bench: $(VENV)/.installed  ## Measure: run every script in benchmarks/
 	done
 
 .PHONY: lock
-lock: $(VENV)/.locked  ## Resolve dependencies anew: exact pins with hashes in requirements/dev.lock
-	tools/lock.sh $(BIN)/pip-compile $(LOCK) $(LOCK_ARGS)
+lock: $(VENV)/.locked  ## Resolve dependencies anew: exact pins with hashes in requirements/
+	tools/lock.sh $(BIN)/pip-compile $(LOCK) --extra local,kcl,dev $(LOCK_ARGS)
+	@# What is in the image, and what builds its wheel: the versions that the tests ran with.
+	tools/lock.sh $(BIN)/pip-compile requirements/image.lock --extra local,kcl -c $(LOCK) $(LOCK_ARGS)
+	tools/lock.sh $(BIN)/pip-compile requirements/build.lock --only-build-deps --build-deps-for wheel -c $(LOCK) $(LOCK_ARGS)
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and what was built

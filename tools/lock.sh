@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Resolves every dependency of pyproject.toml, of all extras, into a lock of exact
-# pins with hashes:  tools/lock.sh PIP_COMPILE LOCK
+# Resolves dependencies of pyproject.toml into a lock of exact pins with hashes; which, say
+# pip-compile's own arguments:  tools/lock.sh PIP_COMPILE LOCK ARGUMENT...
 #
 # The lock says what to install, not where from: no index, no host and no folder of
 # the machine that it was made on. Resolved on Python 3.11, the oldest supported,
@@ -21,7 +21,6 @@ fi
 export CUSTOM_COMPILE_COMMAND='make lock'
 "$pip_compile" --quiet --strip-extras --allow-unsafe --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
-  --extra local --extra kcl --extra dev \
   --output-file "$lock" "${@:3}" pyproject.toml
 
 if grep -nE '^ *--(index-url|extra-index-url|find-links|trusted-host)|[a-z]+://' "$lock"; then

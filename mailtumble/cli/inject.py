@@ -13,6 +13,7 @@ from mailtumble.cli.output import print_json, print_line
 from mailtumble.cli.state import state_option
 from mailtumble.definition import load_definition
 from mailtumble.local.ses.receive import Receiver
+from mailtumble.local.ses.rules import ReceiptRule
 from schemas.errors import BadInput
 from schemas.ids import mail_id
 
@@ -57,12 +58,16 @@ def inject(
     recipients = tuple(dict.fromkeys(recipients))
     local = state.local_state(state_dir)
     wired = state.wiring(state_dir)
+    rule = ReceiptRule(
+        name="inject",
+        bucket=local.resources["bucket"],
+        object_prefix=load_definition().ses.object_prefix,
+        topic_arn=local.resources["inbound_topic_arn"],
+    )
     receiver = Receiver(
         wired.clients.s3,
         wired.clients.sns,
-        local.resources["bucket"],
-        local.resources["inbound_topic_arn"],
-        load_definition().ses.object_prefix,
+        [rule],
     )
     rows: list[dict[str, Any]] = []
     for path in files:

@@ -11,6 +11,7 @@ import click
 from mailtumble.cli.inject import inject
 from mailtumble.cli.output import print_json, print_table
 from mailtumble.cli.sent import sent
+from mailtumble.cli.smtp import smtp
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
 
 NEXT = """\
@@ -111,3 +112,4 @@ def status(
 
 command.add_command(inject)
 command.add_command(sent)
+command.add_command(smtp)

@@ -27,6 +27,9 @@ IDENTIFIER: Final = re.compile(r"ID|[0-9a-f]{4}")
 ELSEWHERE: Final = {("local",), ("demo",), ("worker",)}
 """Commands that run a system of their own, and have tests of their own."""
 
+LISTENS: Final = ("local", "smtp")
+"""Runs until it is told to end, and has tests of its own too."""
+
 BULK: Final = {
     *(("moderation", each) for each in ("approve", "reject")),
     *(("mail", each) for each in ("retry", "expire", "cancel")),
@@ -56,7 +59,7 @@ def _lines() -> list[tuple[str, ...]]:
 def _is_elsewhere(arguments: tuple[str, ...]) -> bool:
     own = tuple(word for word in arguments[:2] if not word.startswith("-"))
     subcommand = len(own) > 1 and own[0] == "local"
-    return own[:1] in ELSEWHERE and not subcommand
+    return own == LISTENS or (own[:1] in ELSEWHERE and not subcommand)
 
 
 class Reader:

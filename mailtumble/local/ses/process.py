@@ -29,6 +29,7 @@ from mailtumble.local.ses.identifiers import outbound_message_id
 from mailtumble.local.ses.options import Options, parse_options
 from mailtumble.local.ses.publisher import BatchTopic, EventPublisher
 from mailtumble.local.ses.receive import ObjectStore, Receiver, Topic
+from mailtumble.local.ses.rules import ReceiptRule
 from mailtumble.local.ses.smtp import SmtpServer
 from mailtumble.local.ses.spool import Spool
 
@@ -94,7 +95,13 @@ async def _serve(options: Options, folder: Path) -> None:
     publisher = EventPublisher(
         sns, options.feedback_topic_arn, partial(events_in_spool, spool, identity)
     )
-    receiver = Receiver(s3, sns, options.bucket, options.inbound_topic_arn, options.object_prefix)
+    everything = ReceiptRule(
+        name="everything",
+        bucket=options.bucket,
+        object_prefix=options.object_prefix,
+        topic_arn=options.inbound_topic_arn,
+    )
+    receiver = Receiver(s3, sns, [everything])
     smtp = SmtpServer(receiver, options.smtp_port)
     await asyncio.to_thread(smtp.start)
     api = SesApi(

@@ -1,4 +1,4 @@
-"""The SMTP side: takes mail for any recipient and hands it to a receiver."""
+"""The SMTP side: takes mail for the receiver's recipients and hands it over."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ RECIPIENTS_MAX = 100
 """RFC 5321, section 4.5.3.1.8: a server takes at least a hundred."""
 RECEIPTS_AT_ONCE = 8
 
-_HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 class MailReceiver(Protocol):
     """Stores and announces a mail."""
+
+    def accepts(self, address: str) -> bool:
+        """Whether there is mail for this recipient; answered at once."""
 
     def receive(self, raw: bytes, envelope_sender: str, recipients: Sequence[str]) -> str:
         """Return the message id, or raise: then nothing was received."""
@@ -60,7 +63,9 @@ class ReceiptHandler:
         address: str,
         rcpt_options: list[str],
     ) -> str:
-        """Accept every address; the 101st is to come in another mail (RFC 5321, 4.5.3.1.10)."""
+        """Accept what the receiver does; the 101st comes in another mail (RFC 5321, 4.5.3.1.10)."""
+        if not self._receiver.accepts(address):
+            return "550 5.1.1 Requested action not taken: mailbox unavailable"
         if len(envelope.rcpt_tos) >= RECIPIENTS_MAX:
             return "452 4.5.3 Too many recipients"
         envelope.rcpt_tos.append(address)
@@ -103,15 +108,16 @@ class ReceiptHandler:
 
 
 class SmtpServer:
-    """An SMTP listener on 127.0.0.1 with a thread and an event loop of its own.
+    """An SMTP listener with a thread and an event loop of its own.
 
     The HTTP side has another loop: reading a large mail must not delay a call
     that the limiter is about to judge.
     """
 
-    def __init__(self, receiver: MailReceiver, port: int) -> None:
+    def __init__(self, receiver: MailReceiver, port: int, host: str = LOOPBACK) -> None:
         """Listen on ``port`` once started; 0 means any free one."""
         self.port = port
+        self._host = host
         self._handler = ReceiptHandler(receiver)
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
@@ -125,7 +131,7 @@ class SmtpServer:
     def start(self) -> None:
         """Bind the port and accept connections. Raises OSError."""
         self._server = self._loop.run_until_complete(
-            self._loop.create_server(self._connection, _HOST, self.port)
+            self._loop.create_server(self._connection, self._host, self.port)
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._thread.start()

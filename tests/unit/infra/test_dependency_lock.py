@@ -1,4 +1,4 @@
-"""The lock: exact, with hashes, and silent about where it was made."""
+"""The locks: exact, with hashes, and silent about where they were made."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="module")
-def lock() -> str:
-    """The lock's text."""
-    return (ROOT / "requirements/dev.lock").read_text(encoding="utf-8")
+LOCKS = ("dev", "image", "build")
+
+
+def _text(name: str) -> str:
+    return (ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=LOCKS)
+def lock(request: pytest.FixtureRequest) -> str:
+    """A lock's text."""
+    name: str = request.param
+    return _text(name)
 
 
 def _requirements(lock: str) -> list[str]:
@@ -40,14 +48,26 @@ def test_no_place_is_named(lock: str) -> None:
     assert not any(line.lstrip().startswith("--index") for line in _requirements(lock))
 
 
-def test_every_dependency_of_the_project_is_locked(lock: str) -> None:
-    """A dependency added to pyproject.toml is forgotten in the lock by nobody."""
+@pytest.mark.parametrize(
+    ("name", "extras"), [("dev", ("local", "kcl", "dev")), ("image", ("local", "kcl"))]
+)
+def test_every_dependency_of_the_project_is_locked(name: str, extras: tuple[str, ...]) -> None:
+    """A dependency added to pyproject.toml is forgotten in a lock by nobody."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"]]
-    for extra in project["optional-dependencies"].values():
-        wanted += extra
-    locked = {_name(line) for line in _requirements(lock)}
+    for extra in extras:
+        wanted += project["optional-dependencies"][extra]
+    locked = {_name(line) for line in _requirements(_text(name))}
     assert {_name(line) for line in wanted} - locked == set()
+
+
+@pytest.mark.parametrize("name", ["image", "build"])
+def test_what_is_shipped_is_what_was_tested(name: str) -> None:
+    """The image's versions and hashes are those that the tests run with, and no tools."""
+    tested = {line.split(" --hash")[0].split()[0] for line in _requirements(_text("dev"))}
+    shipped = {line.split(" --hash")[0].split()[0] for line in _requirements(_text(name))}
+    assert shipped <= tested
+    assert "pytest" not in {_name(line) for line in shipped}
 
 
 def _name(requirement: str) -> str:

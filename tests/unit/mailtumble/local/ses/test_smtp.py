@@ -13,12 +13,19 @@ from mailtumble.local.ses.smtp import MAIL_BYTES_MAX, SmtpServer
 
 
 class RecordingReceiver:
-    """Remembers what it was given; the first ``failures`` mails can't be stored."""
+    """Remembers what it was given; the first ``failures`` mails can't be stored.
+
+    Mail for anybody at ``refused.example`` is not its own.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing received."""
         self.received: list[tuple[bytes, str, tuple[str, ...]]] = []
         self.failures = 0
+
+    def accepts(self, address: str) -> bool:
+        """Everybody is known, save at one domain."""
+        return not address.endswith("@refused.example")
 
     def receive(self, raw: bytes, envelope_sender: str, recipients: Sequence[str]) -> str:
         """Receive, or fail."""
@@ -114,6 +121,18 @@ def test_failed_receipt_is_answered_as_temporary(
     assert refusal.value.smtp_code == 451
     client.sendmail("s@x.example", ["r@y.example"], b"Subject: x\r\n\r\n")
     assert server.received == 1
+
+
+def test_a_recipient_without_a_rule_is_refused_for_good_and_the_others_get_the_mail(
+    client: smtplib.SMTP, receiver: RecordingReceiver
+) -> None:
+    """550 for the one, as SES answers it; the mail is received for the other."""
+    recipients = ["r@y.example", "nobody@refused.example"]
+    refused = client.sendmail("s@x.example", recipients, b"Subject: x\r\n\r\n")
+    assert {address: code for address, (code, _) in refused.items()} == {
+        "nobody@refused.example": 550
+    }
+    assert [each for _, _, each in receiver.received] == [("r@y.example",)]
 
 
 def test_a_hundred_recipients_are_taken_and_no_more(client: smtplib.SMTP) -> None:
