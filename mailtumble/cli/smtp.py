@@ -37,8 +37,9 @@ def smtp(bind: str, port: int, state_dir: Path | None, debug: bool) -> None:  # 
     \b
     Example:  mailtumble local smtp --port 2525
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
-    log_to_stderr(debug=debug)
+    del debug
     wired = state.wiring(state_dir)
+    log_to_stderr(wired.settings.log_level, wired.settings.log_format)
     try:
         from mailtumble.local.ses.inbound import InboundSes  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError as error:
