@@ -9,6 +9,23 @@ locals {
     ]) : "${pair.topic}-${pair.queue.name}" => pair
   }
 
+  # By dead-letter queue: the queues whose messages it takes. By name, since each needs
+  # the other's ARN. A resource of its own for it can't be destroyed on LocalStack, which
+  # keeps an allow policy that is set to nothing.
+  redrive_sources = {
+    for dead_letters in distinct([for redrive in local.redrives : redrive.queue]) :
+    dead_letters => [
+      for name, redrive in local.redrives : join(":", [
+        "arn",
+        data.aws_partition.current.partition,
+        "sqs",
+        data.aws_region.current.name,
+        local.account,
+        "${var.prefix}-${name}",
+      ]) if redrive.queue == dead_letters
+    ]
+  }
+
   redrives = { for name, queue in local.queues : name => queue.redrive if queue.redrive != null }
 }
 
@@ -56,6 +73,11 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds  = each.value.retention_seconds
   receive_wait_time_seconds  = 20 # long polling, the longest there is
   sqs_managed_sse_enabled    = true
+
+  redrive_allow_policy = !contains(keys(local.redrive_sources), each.key) ? null : jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = local.redrive_sources[each.key]
+  })
 }
 
 resource "aws_sqs_queue_redrive_policy" "this" {
@@ -65,16 +87,6 @@ resource "aws_sqs_queue_redrive_policy" "this" {
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.this[each.value.queue].arn
     maxReceiveCount     = each.value.receives_max
-  })
-}
-
-resource "aws_sqs_queue_redrive_allow_policy" "this" {
-  for_each = local.redrives
-
-  queue_url = aws_sqs_queue.this[each.value.queue].id
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [aws_sqs_queue.this[each.key].arn]
   })
 }
 

@@ -220,3 +220,15 @@ run "no_recipient_would_mean_every_domain" {
 
   expect_failures = [var.recipients]
 }
+
+run "dead_letters_come_from_their_queue_alone" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.this["intake-dead-letters"].redrive_allow_policy) == {
+      redrivePermission = "byQueue"
+      sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:mailtumble-test-intake"]
+    }
+    error_message = "No other queue may name it as the place for its dead letters."
+  }
+}
