@@ -15,11 +15,9 @@ from typing import Any
 
 import pytest
 
-from mailtumble.worker.host import EmbeddedHost
-from mailtumble.worker.sender_host import SenderWork
 from mailtumble.worker.shard import ShardProcessor
 from schemas.errors import RetryableError
-from schemas.events import Event, MailReceived, SendAccepted, SendScheduled
+from schemas.events import MailReceived, SendAccepted, SendScheduled
 from schemas.values import SECOND_US
 from tests.unit.mailtumble.worker.hosting import (
     FAR,

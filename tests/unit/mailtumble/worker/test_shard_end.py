@@ -13,7 +13,7 @@ from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lane_host import Hosted
 from mailtumble.worker.sender_host import SenderWork
 from schemas.events import Event, SendAccepted
-from tests.unit.mailtumble.worker.test_host import HOLD_S, World, played, running, until
+from tests.unit.mailtumble.worker.hosting import HOLD_S, World, played, running, until
 
 
 def test_calls_in_the_air_tell_their_outcomes_first(
