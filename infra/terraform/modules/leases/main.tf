@@ -19,8 +19,8 @@ locals {
 
 # Held by what is in them for seconds: no recovery, no key of one's own.
 resource "aws_dynamodb_table" "this" {
-  #checkov:skip=CKV_AWS_28:Leases are made anew from the cursors; a restored lease would be a wrong one.
-  #checkov:skip=CKV_AWS_119:Names of shards and workers, encrypted under AWS's own key.
+  # checkov:skip=CKV_AWS_28:Leases are made anew from the cursors; a restored lease would be a wrong one.
+  # checkov:skip=CKV_AWS_119:Names of shards and workers, encrypted under AWS's own key.
   for_each = local.made
 
   name         = each.key
