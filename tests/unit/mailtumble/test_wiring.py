@@ -147,7 +147,9 @@ def test_mail_is_sent_with_the_configuration_set(given: str, used: str | None) -
 @pytest.mark.parametrize(("given", "made"), [("sesv2", SesTransport), ("sesv1", SesV1Transport)])
 def test_the_transport_is_chosen(given: str, made: type) -> None:
     """By setting; on either, account and transport are one."""
-    ports = Wiring(Settings(transport=given, intake_queue_url="https://sqs.example/q")).ports()
+    ports = Wiring(Settings(transport=given, intake_queue_url="https://sqs.example/q")).ports(
+        "sender"
+    )
     assert isinstance(ports.transport, made)
     assert ports.account is ports.transport
 
