@@ -34,7 +34,7 @@ resource "aws_ecs_cluster" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "worker" {
-  # checkov:skip=CKV_AWS_338:The log of events is the stream and its archive; these lines are for finding faults, and hold addresses.
+  # checkov:skip=CKV_AWS_338:The log of events is the stream and its archive; these lines are for finding faults, for which weeks suffice.
   # checkov:skip=CKV_AWS_158:Encrypted with CloudWatch's own key; a key of one's own is a choice, with log_kms_key_arn.
   for_each = local.workers
 
