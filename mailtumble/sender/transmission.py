@@ -25,7 +25,7 @@ from schemas.errors import RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
 from schemas.values import SECOND_US, DeferReason
 
-LATE_US: Final = 60_000
+LATE_US: Final = 25_000
 """A call this late after its instant would stand too near to the next ones: the instant is lost."""
 
 TAG_MAIL: Final = "mailtumble-mail"

@@ -17,6 +17,10 @@ SLICE_US: Final = SECOND_US
 AHEAD_SLICES: Final = 2
 """At most two seconds ahead: what a crash can waste."""
 
+FRONT_LEAST_US: Final = 600_000
+FRONT_MOST_US: Final = 1_200_000
+"""Between these the fleet's last taken instant should lie."""
+
 RATE_UNIT: Final = 1000
 """Rates are kept in thousandths of a recipient per second, as whole numbers."""
 
@@ -61,3 +65,26 @@ def slice_number(at: int) -> int:
 def target_rate_milli(max_send_rate: float, fraction: float) -> int:
     """The rate to aim at, in thousandths per second: a share of what GetAccount allows."""
     return int(max_send_rate * fraction * RATE_UNIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Appetite:
+    """How many instants a sender takes at a time: as many as it can use, no more than it should.
+
+    All senders look at the same front, the last instant that anybody has taken. Where it is near,
+    the fleet takes too few, and instants pass unused; where it is far, a crash wastes many. So
+    each takes more or less until the front stands between, whatever their number and speed.
+    """
+
+    size: int = 1
+
+    def after(self, wanted: int, taken: int, front_us: int, most: int) -> Appetite:
+        """After a take that got ``taken`` of ``wanted``, the last one ``front_us`` ahead of now.
+
+        ``most``: what this sender can have in hand at all.
+        """
+        if taken and taken == wanted and front_us < FRONT_LEAST_US:
+            return Appetite(max(1, min(self.size * 2, most)))
+        if front_us > FRONT_MOST_US or taken < wanted:
+            return Appetite(max(1, min(self.size - self.size // 4, most)))
+        return Appetite(max(1, min(self.size, most)))

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from processors.sending.pacing import RATE_UNIT, Slice, slice_number, target_rate_milli
+from processors.sending.pacing import (
+    FRONT_LEAST_US,
+    FRONT_MOST_US,
+    RATE_UNIT,
+    Appetite,
+    Slice,
+    slice_number,
+    target_rate_milli,
+)
 from schemas.values import SECOND_US
 
 RATES = st.integers(1, 500_000)
@@ -96,3 +104,21 @@ def test_the_target_is_a_share_of_the_quota(
 ) -> None:
     """In thousandths, never above what is allowed."""
     assert target_rate_milli(max_send_rate, fraction) == rate
+
+
+@given(st.integers(1, 500), st.integers(1, 500), st.integers(0, 3_000_000), st.integers(1, 64))
+def test_an_appetite_stays_within_what_a_sender_can_hold(
+    size: int, taken: int, front_us: int, most: int
+) -> None:
+    """At least one, or it would never learn."""
+    after = Appetite(size).after(size, min(taken, size), front_us, most)
+    assert 1 <= after.size <= max(1, most)
+
+
+def test_an_appetite_follows_the_front() -> None:
+    """It grows where instants pass unused, shrinks where too many are in hand."""
+    hungry = Appetite(4).after(4, 4, FRONT_LEAST_US - 1, 64)
+    assert hungry.size == 8
+    assert Appetite(8).after(8, 8, FRONT_MOST_US + 1, 64).size == 6
+    assert Appetite(8).after(8, 8, FRONT_MOST_US - 1, 64).size == 8
+    assert Appetite(8).after(8, 5, FRONT_LEAST_US - 1, 64).size == 6
