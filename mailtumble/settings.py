@@ -168,7 +168,7 @@ class Settings:
         most=60 * 60,
     )
     rate_fraction: float = _number(
-        0.9, "The share of SES's MaxSendRate that the sender aims at.", least=0.01, most=1
+        0.952, "The share of SES's MaxSendRate that the sender aims at.", least=0.01, most=1
     )
     quota_poll_s: float = _number(
         5.0, "How often one of the fleet asks SES for its quota.", least=1, most=60 * 60

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from mailtumble.aws.clients import CONNECT_TIMEOUT_S, Clients
+from mailtumble.aws.clock import AwsClock
 from mailtumble.aws.dynamodb import DynamoItems
 from mailtumble.aws.errors import Calling
 from mailtumble.aws.kinesis import KinesisStream
@@ -31,18 +31,6 @@ from mailtumble.worker.core import CoreRules
 from processors.bounces.decider import SuppressionRules
 from processors.mail import Rules
 from schemas.values import HOUR_US, SECOND_US
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> int:
-        """Microseconds since 1970, UTC."""
-        return time.time_ns() // 1000
-
-    def sleep(self, seconds: float) -> None:
-        """Wait on this thread."""
-        time.sleep(seconds)
 
 
 class _Later:
@@ -66,13 +54,14 @@ class Wiring:
     def __init__(self, settings: Settings) -> None:
         """Keep the settings; nothing is connected yet."""
         self.settings = settings
-        self.clock = SystemClock()
+        self.clock = AwsClock()
         self.clients = Clients(
             settings.region,
             lookup_endpoint=settings.lookup_endpoint_url or None,
             lookup_timeout_s=settings.lookup_timeout_s,
             send_timeout_s=settings.call_timeout_s,
             connections=64,
+            on_made=self.clock.listen,
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import boto3
@@ -44,13 +45,18 @@ class Clients:
         lookup_timeout_s: float = 1.0,
         send_timeout_s: float = SEND_READ_TIMEOUT_S,
         connections: int = 32,
+        on_made: Callable[[Any], None] = lambda client: None,  # noqa: ARG005 - nobody asks
     ) -> None:
-        """Keep what the clients are made of; ``connections`` is how many each may hold open."""
+        """Keep what the clients are made of; ``connections`` is how many each may hold open.
+
+        ``on_made`` is given each client of AWS (not the look-up's, which may be another's).
+        """
         self.region = region
         self.lookup_timeout_s = lookup_timeout_s
         self.send_timeout_s = send_timeout_s
         self._lookup_endpoint = lookup_endpoint
         self._connections = connections
+        self._on_made = on_made
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
 
@@ -151,7 +157,10 @@ class Clients:
             s3={"addressing_style": "path"} if endpoint_overridden("S3") else None,
         )
         made = boto3.session.Session(botocore_session=session)
-        return made.client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+        client = made.client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+        if endpoint is None:
+            self._on_made(client)
+        return client
 
 
 def endpoint_overridden(service: str) -> bool:

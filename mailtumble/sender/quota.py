@@ -56,7 +56,7 @@ class QuotaWatch:
         clock: Clock,
         *,
         every_us: int = 5 * SECOND_US,
-        fraction: float = 0.9,
+        fraction: float = 0.952,
     ) -> None:
         """``fraction`` of MaxSendRate is what the sender aims at."""
         self._store = store

@@ -23,6 +23,7 @@ from mailtumble.sender.transmission import Job
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.shard import ShardProcessor, Surroundings
+from processors.sending.pacing import Appetite
 from schemas.errors import RetryableError
 from schemas.events import (
     Event,
@@ -63,6 +64,7 @@ class SenderShard:
         self._standing = standing
         self._around = around
         self._instants = instants
+        self.appetite = Appetite()
         self._outcomes: deque[Fact] = deque()
         times = settings.times
         application = SenderApplication(
@@ -114,6 +116,8 @@ class SenderShard:
     def pace(self, limit: int = TAKE_MAX) -> list[Job]:
         """Claim what is due and has an instant; the jobs to carry out, SendStarted on the log.
 
+        ``limit``: how many at the most; :attr:`appetite` says how many it is wise to take.
+
         Raises:
             ShardLost: another owner has the shard.
             RetryableError: nothing is lost; claims that were made run into their deadline.
@@ -128,6 +132,7 @@ class SenderShard:
         ]
         self._give_up([each for each in due if each not in good], standing, now)
         instants = self._instants.take(len(good), now) if good else []
+        self.appetite = self.appetite.after(len(good), instants, now, TAKE_MAX)
         claimed = self._claim(good[: len(instants)], now)
         if not claimed:
             return []

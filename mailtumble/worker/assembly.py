@@ -70,7 +70,7 @@ class Plan:
     times: ClaimTimes = field(default_factory=ClaimTimes)
     unknown_wait_us: int = 600 * SECOND_US
     quota_every_us: int = 5 * SECOND_US
-    rate_fraction: float = 0.9
+    rate_fraction: float = 0.952
 
 
 class Lane(Protocol):

@@ -97,7 +97,7 @@ class SenderWork(Work):
         await hosted.run(lane.flush)
         backlog = await hosted.run(lane.backlog)
         self._measure(hosted, backlog)
-        room = CALLS_MAX - len(self._jobs)
+        room = min(CALLS_MAX - len(self._jobs), lane.appetite.size)
         if self.parts.quota.known is None or room <= 0:
             return
         jobs = await hosted.run(lambda: lane.pace(room))

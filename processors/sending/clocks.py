@@ -41,6 +41,11 @@ class ClockOffset:
         return (self.low + self.high) // 2
 
     @property
+    def correction(self) -> int:
+        """What to add: nothing as long as no reply contradicts this machine's clock."""
+        return 0 if self.low <= 0 <= self.high else self.estimate
+
+    @property
     def doubt(self) -> int:
         """How far off the estimate may be."""
         return (self.high - self.low) // 2

@@ -7,6 +7,7 @@ holds an instant may make one call at it; one that has passed is lost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -78,13 +79,17 @@ class Appetite:
 
     size: int = 1
 
-    def after(self, wanted: int, taken: int, front_us: int, most: int) -> Appetite:
-        """After a take that got ``taken`` of ``wanted``, the last one ``front_us`` ahead of now.
+    def after(self, wanted: int, taken: Sequence[int], now: int, most: int) -> Appetite:
+        """After a take that got the instants ``taken`` of ``wanted``.
 
-        ``most``: what this sender can have in hand at all.
+        ``most``: what this sender can have in hand at all. That it wanted less than it might have
+        says nothing.
         """
-        if taken and taken == wanted and front_us < FRONT_LEAST_US:
+        if wanted < self.size:
+            return self
+        front_us = taken[-1] - now if taken else FRONT_MOST_US
+        if len(taken) < wanted or front_us > FRONT_MOST_US:
+            return Appetite(max(1, self.size - self.size // 4))
+        if front_us < FRONT_LEAST_US:
             return Appetite(max(1, min(self.size * 2, most)))
-        if front_us > FRONT_MOST_US or taken < wanted:
-            return Appetite(max(1, min(self.size - self.size // 4, most)))
-        return Appetite(max(1, min(self.size, most)))
+        return self

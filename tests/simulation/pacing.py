@@ -104,7 +104,7 @@ class Sender:
     def known(self) -> int:
         """AWS's time, as far as this sender knows."""
         now = self.local(self.world.now)
-        return now + (self.offset.estimate if self.offset and self.world.scene.estimates else 0)
+        return now + (self.offset.correction if self.offset and self.world.scene.estimates else 0)
 
     def jitter(self) -> int:
         """Of a way through the network."""
@@ -133,8 +133,7 @@ class Sender:
             return
         now = self.known()
         taken = self.instants.take(wanted, now)
-        front = (taken[-1] if taken else now + 2 * SECOND_US) - now
-        self.appetite = self.appetite.after(wanted, len(taken), front, IN_HAND_MAX)
+        self.appetite = self.appetite.after(wanted, taken, now, IN_HAND_MAX)
         self.in_hand += len(taken)
         ready = world.now + self.draw.randint(15 * MS, 60 * MS)
         for instant in taken:

@@ -15,13 +15,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mailtumble import lookup
+from mailtumble.aws.clock import AwsClock
 from mailtumble.aws.ses import SesTransport
 from mailtumble.aws.ses_v1 import SesV1Transport
 from mailtumble.intake.notification import NO_VERIFICATION
 from mailtumble.intake.sns import SnsVerifier
 from mailtumble.settings import Settings
 from mailtumble.toml_aliases import TomlAliases
-from mailtumble.wiring import SystemClock, Wiring, owner_name
+from mailtumble.wiring import Wiring, owner_name
 from processors.bounces.decider import SuppressionRules
 from processors.mail import Rules
 from processors.moderation.rules import Rule
@@ -271,7 +272,7 @@ def test_an_owner_is_a_process_on_a_host(environment: dict[str, str], host: str 
 
 def test_the_clock_is_the_machines() -> None:
     """Microseconds since 1970; and it waits."""
-    clock = SystemClock()
+    clock = AwsClock()
     before = clock.now()
     clock.sleep(0.001)
     assert before + 1_000 <= clock.now() <= (time.time() + 60) * SECOND_US

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mailtumble.aws.clock import AwsClock
 from mailtumble.local.ministack import free_port
 from mailtumble.sender.claims import ClaimTimes
-from mailtumble.wiring import SystemClock
 from mailtumble.worker.assembly import Plan, Ports, core_lane, intake
 from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.host import EmbeddedHost
@@ -90,7 +90,7 @@ class OnWire:
         return called
 
 
-class HastyClock(SystemClock):
+class HastyClock(AwsClock):
     """The queue's: a long poll that finds nothing takes no time worth speaking of."""
 
     def sleep(self, seconds: float) -> None:
@@ -103,7 +103,7 @@ class World:
 
     def __init__(self, trigger: str = "") -> None:
         """``trigger`` is the call that begins the wire's hold."""
-        clock: Any = SystemClock()
+        clock: Any = AwsClock()
         hasty: Any = HastyClock()
         self.clock = clock
         self.wire = Wire(trigger)

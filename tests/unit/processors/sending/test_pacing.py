@@ -106,19 +106,24 @@ def test_the_target_is_a_share_of_the_quota(
     assert target_rate_milli(max_send_rate, fraction) == rate
 
 
-@given(st.integers(1, 500), st.integers(1, 500), st.integers(0, 3_000_000), st.integers(1, 64))
+@given(st.integers(1, 64), st.integers(0, 64), st.integers(0, 3_000_000))
 def test_an_appetite_stays_within_what_a_sender_can_hold(
-    size: int, taken: int, front_us: int, most: int
+    size: int, count: int, front_us: int
 ) -> None:
     """At least one, or it would never learn."""
-    after = Appetite(size).after(size, min(taken, size), front_us, most)
-    assert 1 <= after.size <= max(1, most)
+    taken = [NOW + front_us] * min(count, size)
+    assert 1 <= Appetite(size).after(size, taken, NOW, 64).size <= 64
 
 
 def test_an_appetite_follows_the_front() -> None:
     """It grows where instants pass unused, shrinks where too many are in hand."""
-    hungry = Appetite(4).after(4, 4, FRONT_LEAST_US - 1, 64)
-    assert hungry.size == 8
-    assert Appetite(8).after(8, 8, FRONT_MOST_US + 1, 64).size == 6
-    assert Appetite(8).after(8, 8, FRONT_MOST_US - 1, 64).size == 8
-    assert Appetite(8).after(8, 5, FRONT_LEAST_US - 1, 64).size == 6
+
+    def after(size: int, count: int, front_us: int, wanted: int = 8) -> int:
+        return Appetite(size).after(wanted, [front_us] * count, 0, 64).size
+
+    assert after(8, 8, FRONT_LEAST_US - 1) == 16
+    assert after(8, 8, FRONT_MOST_US + 1) == 6
+    assert after(8, 8, FRONT_MOST_US - 1) == 8
+    assert after(8, 5, FRONT_LEAST_US - 1) == 6
+    assert after(8, 0, 0) == 6
+    assert after(9, 8, FRONT_MOST_US + 1) == 9
