@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailtumble.ports.store import Below, ConditionFailed, Item, ItemStore, Update, absent_or
+from mailtumble.ports.store import (
+    Below,
+    ConditionFailed,
+    Equals,
+    Item,
+    ItemStore,
+    Update,
+    absent_or,
+)
 from mailtumble.ports.world import Account, Clock
 from mailtumble.sender.application import NAME
 from mailtumble.worker.application import Fact
 from mailtumble.worker.horizon import number
+from processors.sending.control import Control, steered
 from processors.sending.pacing import RATE_UNIT, target_rate_milli
 from schemas.events import QuotaObserved
 from schemas.ids import derive
@@ -65,10 +74,32 @@ class QuotaWatch:
         self._every_us = every_us
         self._fraction = fraction
         self.known: KnownQuota | None = None
+        self.control = Control()
 
     def rate_milli(self) -> int:
         """The rate to begin a slice with, in thousandths a second; 0 while nothing is known."""
-        return 0 if self.known is None else aimed_rate_milli(self.known, self._fraction)
+        if self.known is None:
+            return 0
+        aimed = aimed_rate_milli(self.known, self._fraction)
+        return steered(aimed, self.control, self._clock.now())
+
+    def refused(self, called_at: int) -> None:
+        """SES has called a call too fast: the whole fleet slows down, once an epoch.
+
+        Raises:
+            RetryableError: the fleet can't be told now; the next refusal tells it.
+        """
+        before = self.control
+        after = before.refused(called_at, self._clock.now())
+        if after is None:
+            return
+        fields = {"cut_at": after.cut_at, "factor": after.factor}
+        same = absent_or(Equals("cut_at", before.cut_at or None))
+        try:
+            self._store.write(Update("fleet", ITEM, set=fields, when=same))
+            self.control = after
+        except ConditionFailed as error:  # somebody else has cut
+            self.control = _control(error.items[0] or {})
 
     def poll(self) -> Sequence[Fact]:
         """Ask SES if it is time and nobody else does, else read what the fleet knows.
@@ -85,10 +116,12 @@ class QuotaWatch:
         try:
             before = self._store.write(turn) or {}
         except ConditionFailed as error:
-            item = error.items[0]
-            if item is not None and "observed_at" in item:
+            item = error.items[0] or {}
+            self.control = _control(item)
+            if "observed_at" in item:
                 self.known = _known(item)
             return ()
+        self.control = _control(before)
         quota = self._account.quota()
         known = KnownQuota(
             round(quota.max_send_rate * RATE_UNIT),
@@ -112,6 +145,12 @@ def _observed(known: KnownQuota) -> Fact:
     event = QuotaObserved(max_send_rate=rate, max_24h=known.max_24h)
     name = derive("quota", str(rate), str(known.max_24h), str(known.observed_at))
     return Fact(name, SUBJECT, "GetAccount", NAME, (event,))
+
+
+def _control(item: Item) -> Control:
+    return (
+        Control(number(item, "cut_at"), number(item, "factor")) if "cut_at" in item else Control()
+    )
 
 
 def _known(item: Item) -> KnownQuota:

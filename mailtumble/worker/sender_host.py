@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
@@ -30,6 +31,7 @@ from mailtumble.worker.metrics import (
 )
 from mailtumble.worker.records import outgoing
 from processors.sending.pacing import RATE_UNIT
+from schemas.errors import RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
 from schemas.values import SECOND_US, DeferReason
 
@@ -42,6 +44,9 @@ JUDGED_RATE_MILLI: Final = 500
 """Below one in 2 s, or where SES lets nothing out, that nothing leaves says nothing."""
 PREPARED_US: Final = 300_000
 """A job is taken up so long before its instant: fetching and rewriting take their time."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class SenderWork(Work):
@@ -131,9 +136,17 @@ class SenderWork(Work):
             lambda: self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant),
         )
         lane.report(job, outcome)
+        await self._slow_down(outcome)
         count_outcome(self.host.meter, outcome)
         with about(**_fields(job), application=NAME, shard=lane.processor.shard.id):
             journal.called(outcome)
+
+    async def _slow_down(self, outcome: Event) -> None:
+        if isinstance(outcome, SendDeferred) and outcome.reason == DeferReason.THROTTLED:
+            try:
+                await self.host.blocking(lambda: self.parts.quota.refused(outcome.called_at))
+            except RetryableError as error:
+                logger.warning("the fleet could not be told to slow down: %s", error)
 
 
 def count_outcome(meter: Meter, outcome: Event) -> None:

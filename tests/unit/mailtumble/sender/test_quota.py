@@ -50,7 +50,7 @@ def test_the_first_answer_is_told_and_known() -> None:
     (fact,) = watch.poll()
     assert fact.subject == SUBJECT
     assert fact.events == (QuotaObserved(max_send_rate=14.0, max_24h=50_000),)
-    assert watch.rate_milli() == 12_600
+    assert watch.rate_milli() == 13_328
     assert known_quota(fleet.store) == watch.known
 
 
@@ -63,7 +63,7 @@ def test_one_of_the_fleet_asks_and_the_others_read() -> None:
             watch.poll()
         fleet.clock.advance(5)
     assert fleet.account.asked == 4
-    assert {watch.rate_milli() for watch in watches} == {12_600}
+    assert {watch.rate_milli() for watch in watches} == {13_328}
 
 
 def test_only_changes_are_told() -> None:
@@ -78,7 +78,7 @@ def test_only_changes_are_told() -> None:
     fleet.account.answer = Quota(13.3, 50_000, 99, sending_enabled=True)
     (fact,) = watch.poll()
     assert fact.events == (QuotaObserved(max_send_rate=13.3, max_24h=50_000),)
-    assert watch.rate_milli() == 11_970
+    assert watch.rate_milli() == 12_661
 
 
 def test_a_paused_account_sends_nothing() -> None:
@@ -91,4 +91,40 @@ def test_a_paused_account_sends_nothing() -> None:
     fleet.clock.advance(5)
     fleet.account.answer = Quota(14.0, -1, 0, sending_enabled=True)
     watch.poll()
-    assert watch.rate_milli() == 12_600
+    assert watch.rate_milli() == 13_328
+
+
+def test_a_refusal_slows_the_whole_fleet_down() -> None:
+    """At once for its sender, with the next poll for the others; and once an epoch."""
+    fleet = Fleet()
+    one, two = fleet.watch(), fleet.watch()
+    one.poll()
+    two.poll()
+    whole = one.rate_milli()
+    one.refused(fleet.clock.now())
+    assert one.rate_milli() == whole * 7 // 10
+    assert two.rate_milli() == whole
+    # Answers to what was reserved before, at a sender that has not heard of the cut yet.
+    two.refused(fleet.clock.now())
+    one.refused(fleet.clock.now() + 1)
+    assert two.rate_milli() == one.rate_milli() == whole * 7 // 10
+    late = fleet.watch()
+    late.poll()
+    assert late.rate_milli() == one.rate_milli()
+
+
+def test_the_rate_comes_back_by_itself_and_is_cut_again() -> None:
+    """In a minute or so; the one who asks SES keeps the cut."""
+    fleet = Fleet()
+    watch = fleet.watch()
+    watch.poll()
+    whole = watch.rate_milli()
+    watch.refused(fleet.clock.now())
+    fleet.clock.advance(6)
+    watch.poll()
+    assert whole * 7 // 10 <= watch.rate_milli() < whole * 8 // 10
+    fleet.clock.advance(70)
+    watch.poll()
+    assert watch.rate_milli() == whole
+    watch.refused(fleet.clock.now())
+    assert watch.rate_milli() == whole * 7 // 10
