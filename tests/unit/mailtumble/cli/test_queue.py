@@ -32,7 +32,7 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
 
 
 def test_the_estimate_is_what_is_due_by_the_rate(world: SmallWorld, run: Run) -> None:
-    """63 targets at 12.6 a second are 5 s; what is due later does not count."""
+    """63 targets at 13.328 a second are 5 s; what is due later does not count."""
     for number in range(32):
         world.receive(number)
     world.learn_quota()
@@ -41,11 +41,11 @@ def test_the_estimate_is_what_is_due_by_the_rate(world: SmallWorld, run: Run) ->
     world.items.write(Update("queue", key, set={"due_at": world.clock.now() + 1}))
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["waiting"], status["due"]) == (64, 63)
-    assert status["rate_per_second"] == 12.6
+    assert status["rate_per_second"] == 13.328
     assert status["quota"] == {"max_send_rate": 14, "max_24h": 50_000, "sent_24h": 0}
     assert status["eta_seconds"] == 5
     assert run(command, "status").stdout == (
-        "64 wait, 63 due now; 12.6 may leave a second, the last of them in 5.0 s. "
+        "64 wait, 63 due now; 13.328 may leave a second, the last of them in 5.0 s. "
         "In the last 24 hours 0 of 50000 were sent.\n"
     )
 
@@ -66,7 +66,7 @@ def test_what_is_claimed_waits_no_more(world: SmallWorld, run: Run) -> None:
     assert len(world.claim()) == 2
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["waiting"], status["claimed"], status["eta_seconds"]) == (0, 2, 0)
-    assert run(command, "status").stdout.startswith("Nothing waits; 12.6 may leave a second.")
+    assert run(command, "status").stdout.startswith("Nothing waits; 13.328 may leave a second.")
 
 
 def test_a_stopped_account_has_no_rate(world: SmallWorld, run: Run) -> None:
