@@ -17,6 +17,7 @@ from mailtumble.local.ses.limiters import LIMITERS, Limiter
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.transmission import LATE_US
 from processors.sending.clocks import ClockOffset, heard
+from processors.sending.control import Control, steered
 from processors.sending.pacing import Appetite, target_rate_milli
 from schemas.values import SECOND_US
 from tests.fakes import InMemoryItems
@@ -24,12 +25,17 @@ from tests.fakes import InMemoryItems
 MS: Final = 1000
 START: Final = 1_790_000_000 * SECOND_US
 PACE_US: Final = 200 * MS
+ASKED_EVERY_US: Final = 5 * SECOND_US
 IN_HAND_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a run is about. ``skew_us``: how far senders' clocks are off, at the most."""
+    """What a run is about. ``skew_us``: how far senders' clocks are off, at the most.
+
+    In the middle the rate is ``changed_to`` another (0: it stays), of which the fleet hears within
+    five seconds, and so many senders are ``killed``.
+    """
 
     limiter: str
     senders: int
@@ -38,6 +44,8 @@ class Scene:
     seconds: int = 60
     skew_us: int = 500 * MS
     estimates: bool = True
+    changed_to: float = 0.0
+    killed: int = 0
     seed: int = 0
 
 
@@ -46,11 +54,16 @@ class Result:
     """``used``: share of the quota, in the seconds after the first."""
 
     accepted: int = 0
-    throttled: int = 0
+    refused_at: list[int] = field(default_factory=list)
     missed: int = 0
     used: float = 0.0
     doubt_us: int = 0
     calls: list[int] = field(default_factory=list)
+
+    @property
+    def throttled(self) -> int:
+        """How many calls were refused."""
+        return len(self.refused_at)
 
 
 class World:
@@ -63,9 +76,24 @@ class World:
         self.store = InMemoryItems()
         self.limiter: Limiter = LIMITERS[scene.limiter](scene.rate)
         self.rate_milli = target_rate_milli(scene.rate, scene.fraction)
+        self.control = Control()
         self.result = Result()
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
+
+    def known_rate(self) -> int:
+        """What a slice is begun with."""
+        return steered(self.rate_milli, self.control, self.now)
+
+    def change(self) -> None:
+        """SES allows more, or less; the fleet asks for its quota every five seconds."""
+        scene = self.scene
+        self.limiter.change_rate(self.now, scene.changed_to)
+
+        def heard_of() -> None:
+            self.rate_milli = target_rate_milli(scene.changed_to, scene.fraction)
+
+        self.at(self.now + random.Random(scene.seed).randint(0, ASKED_EVERY_US), heard_of)  # noqa: S311
 
     def at(self, when: int, what: Callable[[], None]) -> None:
         """Do something at a time, or now where that is past."""
@@ -88,11 +116,12 @@ class Sender:
         self.draw = random.Random(f"{scene.seed}-{number}")  # noqa: S311 - to repeat
         self.skew = self.draw.randint(-scene.skew_us, scene.skew_us)
         self.uplink = self.draw.randint(3 * MS, 15 * MS)
-        self.instants = Instants(world.store, "account", lambda: world.rate_milli)
+        self.instants = Instants(world.store, "account", world.known_rate)
         self.appetite = Appetite()
         self.offset: ClockOffset | None = None
         self.in_hand = 0
-        for _ in range(60):  # what a sender asks of AWS before it begins: its shards, its queue
+        self.dead = False
+        for _ in range(200):  # what a sender asks of AWS before it begins: its shards, its queue
             sent = world.now + self.draw.randint(0, 2 * SECOND_US)
             world.at(sent, self.ask)
         world.at(world.now + 2 * SECOND_US + self.draw.randint(0, PACE_US), self.pace)
@@ -125,6 +154,8 @@ class Sender:
     def pace(self) -> None:
         """As the sender's timer does: take instants, prepare, call at each."""
         world = self.world
+        if self.dead:
+            return
         world.at(world.now + PACE_US + self.jitter(), self.pace)
         for _ in range(3):
             world.at(world.now + self.draw.randint(0, PACE_US), self.ask)
@@ -143,21 +174,25 @@ class Sender:
 
     def call(self, instant: int) -> None:
         """The instant has come."""
+        if self.dead:
+            return
         if self.known() > instant + LATE_US:
             self.world.result.missed += 1
             self.in_hand -= 1
             return
         arrival = self.world.now + self.uplink + self.jitter()
-        self.world.at(arrival, self.arrive)
+        self.world.at(arrival, lambda: self.arrive(instant))
 
-    def arrive(self) -> None:
+    def arrive(self, instant: int) -> None:
         """The call is at SES."""
         world, result = self.world, self.world.result
         if world.limiter.admit(world.now, 1):
             result.accepted += 1
             result.calls.append(world.now)
         else:
-            result.throttled += 1
+            result.refused_at.append(world.now)
+            # Told to all in the item that everybody reads; the others hear of it within a second.
+            world.control = world.control.refused(instant, world.now) or world.control
         world.at(world.now + self.draw.randint(30 * MS, 60 * MS), self.done)
 
     def done(self) -> None:
@@ -169,10 +204,22 @@ def run(scene: Scene) -> Result:
     """Play a scene."""
     world = World(scene)
     senders = [Sender(world, number) for number in range(scene.senders)]
+    middle = START + (5 + scene.seconds // 2) * SECOND_US
+
+    def kill() -> None:
+        for sender in senders[: scene.killed]:
+            sender.dead = True
+
+    world.at(middle, kill)
+    if scene.changed_to:
+        world.at(middle, world.change)
     world.run(START + (scene.seconds + 6) * SECOND_US)
     result = world.result
     begin = START + 5 * SECOND_US
-    inside = sum(begin <= at < begin + scene.seconds * SECOND_US for at in result.calls)
-    result.used = inside / (scene.rate * scene.seconds)
+    end = begin + scene.seconds * SECOND_US
+    allowed = scene.rate * scene.seconds
+    if scene.changed_to:
+        allowed = (scene.rate + scene.changed_to) * scene.seconds / 2
+    result.used = sum(begin <= at < end for at in result.calls) / allowed
     result.doubt_us = max(each.offset.doubt if each.offset else 0 for each in senders)
     return result

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from mailtumble.local.ses.limiters import LIMITERS
-from tests.simulation.pacing import MS, Scene, run
+from processors.sending.control import EPOCH_US
+from tests.simulation.pacing import ASKED_EVERY_US, MS, Scene, run
 
 USED_LEAST = 0.95
 """Of what the quota would have let through."""
+LOST_WITH_THE_DEAD = 0.02
+"""Of the quota of 40 s: what a third has in hand, two seconds ahead at the most."""
+LOST_UNTIL_HEARD = 5 * 40 / (40 * 60)
+"""Five seconds of the difference between the rates, of 40 s at both rates' mean."""
 
 
 @pytest.mark.parametrize("limiter", LIMITERS)
@@ -25,6 +30,34 @@ def test_without_the_estimate_clocks_are_felt() -> None:
     """So that the test above is about something."""
     scene = Scene(limiter="sliding", senders=4, rate=80.0, seconds=30, estimates=False)
     assert run(scene).throttled > 0
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+def test_a_third_of_the_senders_may_die(limiter: str) -> None:
+    """What they had in hand is lost; nothing is sent the faster for it."""
+    scene = Scene(limiter=limiter, senders=6, rate=80.0, seconds=40, killed=2)
+    result = run(scene)
+    assert result.throttled == 0
+    assert result.used >= USED_LEAST - LOST_WITH_THE_DEAD
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+def test_a_higher_rate_is_followed(limiter: str) -> None:
+    """Within the five seconds between two questions."""
+    scene = Scene(limiter=limiter, senders=4, rate=40.0, changed_to=80.0, seconds=40)
+    result = run(scene)
+    assert result.throttled == 0
+    assert result.used >= USED_LEAST - LOST_UNTIL_HEARD
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lower_rate_costs_no_more_than_it_takes_to_hear_of_it(limiter: str, seed: int) -> None:
+    """The first refusal slows the fleet down at once; then the quota is known, and none follows."""
+    scene = Scene(limiter=limiter, senders=4, rate=80.0, changed_to=40.0, seconds=60, seed=seed)
+    result = run(scene)
+    assert result.refused_at
+    assert result.refused_at[-1] - result.refused_at[0] <= ASKED_EVERY_US + EPOCH_US
 
 
 def test_a_debt_bucket_takes_more() -> None:
