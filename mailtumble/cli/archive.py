@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from mailtumble.archive.chain import check_joint, read
 from mailtumble.archive.heads import Head
 from mailtumble.archive.segment import ArchiveBroken
 from mailtumble.cli import state
-from mailtumble.cli.output import print_hint, print_json, print_line, print_table
+from mailtumble.cli.output import print_hint, print_json, print_line, print_table, progress_bar
 from mailtumble.cli.state import state_option
 from mailtumble.wiring import Wiring
 from mailtumble.worker.views import iso
@@ -82,7 +81,12 @@ def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     del debug
     wired = state.wiring(state_dir)
     known = heads.every(wired.store())
-    with _bar(sum(each.segments for each in known)) as step:
+    with progress_bar(sum(each.segments for each in known), "Reading the archive") as move:
+        done = count(1)
+
+        def step() -> None:
+            move(next(done))
+
         found = [_verified(wired, head, known, step) for head in known]
     broken = [each for each in found if each["problem"]]
     if as_json:
@@ -97,27 +101,9 @@ def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
         raise VerifyFailed(f"the archive of {names} is broken")
 
 
-class _Steps:
-    """Counts segments, on a bar where a person looks."""
-
-    def __init__(self, bar: Any = None) -> None:  # noqa: ANN401 - click's
-        self._bar = bar
-
-    def __call__(self) -> None:
-        if self._bar is not None:
-            self._bar.update(1)
-
-
-@contextmanager
-def _bar(length: int) -> Iterator[_Steps]:
-    if not sys.stderr.isatty():
-        yield _Steps()
-        return
-    with click.progressbar(length=length, label="Reading the archive", file=sys.stderr) as bar:
-        yield _Steps(bar)
-
-
-def _verified(wired: Wiring, head: Head, known: Sequence[Head], step: _Steps) -> dict[str, Any]:
+def _verified(
+    wired: Wiring, head: Head, known: Sequence[Head], step: Callable[[], None]
+) -> dict[str, Any]:
     objects, bucket = wired.objects(), wired.archive_bucket
     records, on_stream, problem = 0, False, ""
     try:

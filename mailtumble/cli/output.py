@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import click
@@ -51,6 +53,16 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     _print_row(list(headings), widths, heading=True)
     for row in cells:
         _print_row(row, widths, heading=False)
+
+
+@contextmanager
+def progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, if that is a terminal; what it gives moves it on to a place."""
+    if not sys.stderr.isatty():
+        yield lambda place: None  # noqa: ARG005 - nobody looks
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda place: bar.update(max(0, place - bar.pos))
 
 
 def print_hint(text: str) -> None:

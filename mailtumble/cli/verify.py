@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from mailtumble.audit.tapes import Progress
 from mailtumble.audit.unannounced import Redrive, Unannounced, unannounced
 from mailtumble.audit.verification import Verdict, Verification
 from mailtumble.cli import state
-from mailtumble.cli.output import print_hint, print_json, print_line
+from mailtumble.cli.output import print_hint, print_json, print_line, progress_bar
 from mailtumble.cli.state import state_option
 from mailtumble.definition import load_definition
 from mailtumble.wiring import Wiring
@@ -85,12 +84,9 @@ def command(
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """A bar on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda share: None  # noqa: ARG005 - nobody looks
-        return
-    with click.progressbar(length=STEPS, label="Reading the stream", file=sys.stderr) as bar:
-        yield lambda share: bar.update(max(0, round(share * STEPS) - bar.pos))
+    """Its length is the stream's share that is read."""
+    with progress_bar(STEPS, "Reading the stream") as move:
+        yield lambda share: move(round(share * STEPS))
 
 
 def _unannounced(wired: Wiring, verdict: Verdict, *, redrive: bool) -> list[Unannounced]:
