@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mailtumble.archive.shard import GENERATION, NAME, ArchiveShard
+from mailtumble.archive.shard import NAME, ArchiveShard
 from mailtumble.ports.stream import Shard
 from mailtumble.worker.assembly import Lane, surroundings
 from mailtumble.worker.lane_host import Work
@@ -14,11 +14,6 @@ class ArchiveWork(Work):
     """Lanes of ``archive``; nothing goes on beside them."""
 
     name = NAME
-
-    @property
-    def generation(self) -> str:
-        """The archive's only one."""
-        return GENERATION
 
     def lane(self, shard: Shard) -> Lane:
         """``archive`` on one shard."""

@@ -14,11 +14,6 @@ class CoreWork(Work):
 
     name = NAME
 
-    @property
-    def generation(self) -> str:
-        """The projections' generation."""
-        return self.host.plan.generation
-
     def lane(self, shard: Shard) -> ShardProcessor:
         """``core`` on one shard."""
         return core_lane(shard, self.host.ports, self.host.plan, self.host.stopping)

@@ -21,6 +21,7 @@ from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Agent, FaustApp, Web
 from mailtumble.worker.metrics import CONFLICTS, FENCED
 from mailtumble.worker.web import STALLED_US, Pulse, Vitals
+from mailtumble.worker.works import generation_of
 from schemas.errors import MailtumbleError, RetryableError
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Work:
     @property
     def generation(self) -> str:
         """Which generation's cursors the lanes keep."""
-        raise NotImplementedError
+        return generation_of(self.name, self.host.plan.generation)
 
     def lane(self, shard: Shard) -> Lane:
         """The application on one shard."""

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from mailtumble.logs import about
 from mailtumble.ports.stream import Shard
-from mailtumble.sender.application import GENERATION, NAME
+from mailtumble.sender.application import NAME
 from mailtumble.sender.queue import Backlog
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
@@ -60,11 +60,6 @@ class SenderWork(Work):
         self.parts = SenderParts(host.ports, host.plan, host.stopping)
         self._calls = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="sender-call")
         self._jobs: dict[asyncio.Task[None], SenderShard] = {}
-
-    @property
-    def generation(self) -> str:
-        """The sender's only one."""
-        return GENERATION
 
     def lane(self, shard: Shard) -> Lane:
         """``sender`` on one shard."""

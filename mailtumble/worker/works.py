@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mailtumble.worker.lane_host import Work
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailtumble.worker.lane_host import Work
 
 
 def work_of(application: str) -> type[Work]:
