@@ -50,6 +50,15 @@ def _number(default: float, meaning: str, *, least: float, most: float) -> Any: 
     )
 
 
+def _numbers(meaning: str, *, of: str, least: float, most: float) -> Any:  # noqa: ANN401
+    """Numbers by name; kept as the text that the environment has, see :func:`read_numbers`."""
+    allowed = f"{of}=NUMBER, more after commas; in a file a table; numbers from {least} to {most}"
+    return field(
+        default="",
+        metadata={"meaning": meaning, "allowed": allowed, "least": least, "most": most, "of": of},
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting, its default, what it means and what is allowed."""
@@ -170,8 +179,39 @@ class Settings:
     rate_fraction: float = _number(
         0.952, "The share of SES's MaxSendRate that the sender aims at.", least=0.01, most=1
     )
+    tenant_weights: str = _numbers(
+        "How many mails of a tenant leave for one of another, while both have some that are due; "
+        "1 where not told.",
+        of="TENANT",
+        least=0.001,
+        most=1000,
+    )
+    urgent_tenants: str = _text(
+        "",
+        "Tenants whose mail goes before all other, like that with the tag urgent.",
+        allowed="names, with commas",
+    )
+    domain_limits: str = _numbers(
+        "How many mails a second the whole fleet sends to a domain at the most; without a limit "
+        "where not told.",
+        of="DOMAIN",
+        least=0.001,
+        most=10_000,
+    )
+    domain_slowdown: str = _text(
+        "off",
+        "Whether a domain that defers mail is sent to more slowly for some minutes: on or off.",
+        allowed="on or off",
+        pattern="on|off",
+    )
+    daily_reserve: float = _number(
+        0.05,
+        "The share of SES's daily quota that is kept for urgent mail.",
+        least=0,
+        most=0.9,
+    )
     quota_poll_s: float = _number(
-        5.0, "How often one of the fleet asks SES for its quota.", least=1, most=60 * 60
+        2.0, "How often one of the fleet asks SES for its quota.", least=1, most=60 * 60
     )
     poll_interval_s: float = _number(
         0.5,
@@ -241,6 +281,21 @@ class Settings:
         return UnknownPolicy(self.on_unknown)
 
 
+def read_numbers(given: str) -> Mapping[str, float]:
+    """``"house=5, news=0.5"`` as numbers by name.
+
+    Raises:
+        ValueError: a part is not so.
+    """
+    found: dict[str, float] = {}
+    for part in given.split(",") if given.strip() else ():
+        name, equals, number = part.rpartition("=")
+        if not equals or not name.strip() or name.strip() in found:
+            raise ValueError(part)
+        found[name.strip()] = float(number)
+    return found
+
+
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: the environment wins over the file named by ``MAILTUMBLE_CONFIG``.
 
@@ -296,6 +351,8 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Given]:
 def _value(known: Field[Any], value: object, name: str) -> object:
     """The value in the type of the setting's default, checked."""
     check = _number_in if isinstance(known.default, (int, float)) else _text_in
+    if "of" in known.metadata:
+        check = _numbers_in
     found = check(known, value)
     if found is None:
         raise BadInput(f"{name} is {value!r}: give {known.metadata['allowed']}")
@@ -307,6 +364,22 @@ def _text_in(known: Field[Any], value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return value if re.fullmatch(known.metadata["pattern"], value) else None
+
+
+def _numbers_in(known: Field[Any], value: object) -> str | None:
+    """The text of numbers by name, if it is one, or if it is a table that can be written so."""
+    if isinstance(value, dict):
+        if any(isinstance(each, bool) or "," in name for name, each in value.items()):
+            return None
+        value = ",".join(f"{name}={each}" for name, each in value.items())
+    if not isinstance(value, str):
+        return None
+    try:
+        numbers = read_numbers(value)
+    except ValueError:
+        return None
+    least, most = known.metadata["least"], known.metadata["most"]
+    return value if all(least <= each <= most for each in numbers.values()) else None
 
 
 def _number_in(known: Field[Any], value: object) -> float | None:

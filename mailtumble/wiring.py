@@ -25,7 +25,7 @@ from mailtumble.lookup import open_repository
 from mailtumble.moderation_rules import read_rules
 from mailtumble.ports.world import Account, AliasRepository, MessageQueue, ObjectStore, Transport
 from mailtumble.sender.claims import ClaimTimes
-from mailtumble.settings import Settings
+from mailtumble.settings import Settings, read_numbers
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.core import CoreRules
 from processors.bounces.decider import SuppressionRules
@@ -187,6 +187,16 @@ class Wiring:
             unknown_wait_us=round(settings.unknown_wait_s * SECOND_US),
             quota_every_us=round(settings.quota_poll_s * SECOND_US),
             rate_fraction=settings.rate_fraction,
+            daily_reserve=settings.daily_reserve,
+            weights=read_numbers(settings.tenant_weights),
+            urgent_tenants=frozenset(
+                each.strip() for each in settings.urgent_tenants.split(",") if each.strip()
+            ),
+            domain_limits={
+                name.lower().removeprefix("@"): limit
+                for name, limit in read_numbers(settings.domain_limits).items()
+            },
+            domain_slowdown=settings.domain_slowdown == "on",
         )
 
 

@@ -31,10 +31,22 @@ def _unwatched(payload: Payload) -> Payload:
     return {**payload, "watched": False}
 
 
+def _paused_by_tenant(payload: Payload) -> Payload:
+    """A pause was of a tenant or of everybody, and of all that waited."""
+    return {"scope": payload["tenant"], "since": 0, "by": payload["by"], "why": payload["why"]}
+
+
+def _resumed_by_tenant(payload: Payload) -> Payload:
+    """So was its end."""
+    return {"scope": payload["tenant"], "by": payload["by"], "why": payload["why"]}
+
+
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("RouteResolved", 1): _always_unmoderated,
     ("SendCancelRequested", 1): _ends_parked,
     ("SendStarted", 1): _unwatched,
+    ("SendingPaused", 1): _paused_by_tenant,
+    ("SendingResumed", 1): _resumed_by_tenant,
 }
 """(event type, version it takes) -> the step to the next version."""
 

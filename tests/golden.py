@@ -158,8 +158,8 @@ def _ordered(attempt: str) -> tuple[Event, ...]:
             detail="",
         ),
         CommandAnswered(command_id=derive("command"), accepted=True, answer="its time is set"),
-        SendingPaused(tenant="shop", by="ann", why="wrong text"),
-        SendingResumed(tenant="shop", by="ann", why=""),
+        SendingPaused(scope="shop", since=5, by="ann", why="wrong text"),
+        SendingResumed(scope="shop", by="ann", why=""),
         AliasChanged(
             alias="sales@example.com",
             version=3,

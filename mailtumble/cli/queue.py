@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -20,11 +20,13 @@ from mailtumble.sender.standing import Standing
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
 from mailtumble.worker.horizon import number
-from processors.fleet.decider import EVERYBODY
+from processors.fleet.decider import AT, EVERYBODY, whose_sending
 from processors.sending.pacing import RATE_UNIT, slice_number
 from schemas.errors import BadInput
 from schemas.ids import BUCKETS, FLEET_SUBJECT
 from schemas.values import SECOND_US, Command, TimerKind
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 THREADS: Final = 16
 
@@ -39,7 +41,8 @@ def command() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds, paused}; null: not known.",
+    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds, paused, drained};"
+    " null: not known.",
 )
 @state_option
 def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
@@ -59,47 +62,94 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
         print_line(_told(found))
 
 
+def scope_options(function: F) -> F:
+    """Add ``--tenant`` and ``--domain``."""
+    function = click.option("--domain", help="Only what goes to addresses of this domain.")(
+        function
+    )
+    return click.option(
+        "--tenant", help="Only what belongs to this tenant; without either, the whole fleet."
+    )(function)
+
+
 @command.command("pause")
-@click.option("--tenant", help="Only what belongs to this tenant; else the whole fleet.")
+@scope_options
 @order_options
 @state_option
-def pause(
-    *, tenant: str | None, by: str | None, why: str, state_dir: Path | None, debug: bool
-) -> None:
+def pause(**given: Any) -> None:  # noqa: ANN401
     """Let nothing more leave. Calls under way end within seconds; mail is taken in all the same.
 
     \b
     Example:  mailtumble queue pause --why "wrong text in the newsletter"
               mailtumble queue pause --tenant house
+              mailtumble queue pause --domain example.com --why "their servers are down"
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
-    del debug
-    _order(state.wiring(state_dir), Command.PAUSE, tenant, by, why)
+    _order(Command.PAUSE, **given)
+
+
+@command.command("drain")
+@scope_options
+@order_options
+@state_option
+def drain(**given: Any) -> None:  # noqa: ANN401
+    """Let what has come in leave, and hold what comes in from now on, until it is resumed.
+
+    Once `mailtumble queue status` tells that nothing is due, nothing of it is on its way.
+
+    \b
+    Example:  mailtumble queue drain --why "we move to another region"
+              mailtumble queue drain --tenant house
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    _order(Command.DRAIN, **given)
 
 
 @command.command("resume")
-@click.option("--tenant", help="Only what belongs to this tenant; else the whole fleet.")
+@scope_options
 @order_options
 @state_option
-def resume(
-    *, tenant: str | None, by: str | None, why: str, state_dir: Path | None, debug: bool
-) -> None:
-    """Let mail leave again.
+def resume(**given: Any) -> None:  # noqa: ANN401
+    """Let mail leave again that was paused or drained, by the same --tenant or --domain.
 
     \b
     Example:  mailtumble queue resume
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    _order(Command.RESUME, **given)
+
+
+def _order(
+    what: Command,
+    *,
+    tenant: str | None,
+    domain: str | None,
+    by: str | None,
+    why: str,
+    state_dir: Path | None,
+    debug: bool,
+) -> None:
     del debug
-    _order(state.wiring(state_dir), Command.RESUME, tenant, by, why)
-
-
-def _order(wired: Wiring, what: Command, tenant: str | None, by: str | None, why: str) -> None:
-    if tenant == EVERYBODY:
-        # A variable in somebody's script that was not set.
-        raise BadInput("--tenant is empty: leave it out for the whole fleet")
+    scope = _scope(tenant, domain)
+    wired = state.wiring(state_dir)
     order = Order(
-        name=tenant or "fleet", subject=FLEET_SUBJECT, command=what, detail=tenant or EVERYBODY
+        name=domain or tenant or "fleet",
+        subject=FLEET_SUBJECT,
+        command=what,
+        at=wired.clock.now() if what is Command.DRAIN else 0,
+        detail=scope,
     )
     orders.tell(orders.give(wired, [order], by, why), as_json=False)
+
+
+def _scope(tenant: str | None, domain: str | None) -> str:
+    """What is paused, as the log names it."""
+    if tenant is not None and domain is not None:
+        raise BadInput("--tenant and --domain: give one of them")
+    for option, given in (("--tenant", tenant), ("--domain", domain)):
+        if given is not None and not given.strip(AT):
+            # A variable in somebody's script that was not set.
+            raise BadInput(f"{option} is empty: leave it out for the whole fleet")
+    if tenant is not None and tenant.startswith(AT):
+        raise BadInput(f"--tenant {tenant}: no tenant begins with @; a domain is given by --domain")
+    return AT + domain.removeprefix(AT).lower() if domain else tenant or EVERYBODY
 
 
 def queue_status(wired: Wiring) -> dict[str, Any]:
@@ -114,6 +164,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
     rate_milli = _rate_milli(store.get("slices", key), quota, wired.settings.rate_fraction)
     standing = Standing(store, wired.settings.generation, wired.settings.address_key)
     standing.poll()
+    paused = standing.paused
     eta_s = None if due else 0
     if due and rate_milli:
         eta_s = round(due * RATE_UNIT / rate_milli)
@@ -128,7 +179,8 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "sent_24h": quota.sent_24h if quota else None,
         },
         "eta_seconds": eta_s,
-        "paused": dict(standing.paused),
+        "paused": {scope: each.told for scope, each in paused.items() if not each.drains},
+        "drained": {scope: each.told for scope, each in paused.items() if each.drains},
     }
 
 
@@ -162,10 +214,15 @@ def _told(found: dict[str, Any]) -> str:
     else:
         end = f", the last of them in {duration(eta_s * SECOND_US)}" if eta_s else ""
         told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {due} due now; {pace}{end}."
-    for tenant, why in found["paused"].items():
-        told += f" Sending {f'of {tenant} ' if tenant else ''}is paused, by {why}."
+    for how in ("paused", "drained"):
+        for scope, why in found[how].items():
+            told += f" {_capital(whose_sending(scope))} is {how}, by {why}."
     if found["quota"]["max_24h"] is not None:
         most = found["quota"]["max_24h"]
         limit = f"of {most}" if most >= 0 else "(without a limit)"
         told += f" In the last 24 hours {found['quota']['sent_24h']} {limit} were sent."
     return told
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

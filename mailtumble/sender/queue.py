@@ -1,24 +1,24 @@
-"""The sender's queue: entries in DynamoDB by bucket and tenant#due#attempt, the next in memory."""
+"""The sender's queue: entries in DynamoDB by bucket and lane#due#attempt, the next in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, unquote
+from typing import Any, Final, Protocol
 
 from mailtumble.ports.store import Delete, Item, ItemStore, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.worker.horizon import END, Reader, Window, due_text, text
-from processors.sending.dispatch import Attempt, Dispatch
-from processors.sending.fairness import Turns
+from mailtumble.worker.horizon import END, Reader, Window, due_text, number, text
+from processors.sending.dispatch import Attempt, Dispatch, own_address
+from processors.sending.fairness import Choice
+from processors.sending.lanes import Lane, domain_of, read_lane
 from schemas.errors import InvariantBroken
 from schemas.ids import bucket, mail_of
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits on one shard, as far as it is in memory; paused tenants' entries are not due.
+    """What waits on one shard, as far as it is in memory; what is held is not due.
 
     ``oldest_due_at``: microseconds UTC, None where nothing is due.
     """
@@ -40,6 +40,9 @@ class Entry:
     round: int
     address: str
     tenant: str
+    source: str
+    urgent: bool
+    received_at: int
     due_at: int
     expires_at: int
     cancelled: bool
@@ -56,7 +59,12 @@ class Entry:
     @property
     def key(self) -> dict[str, str]:
         """Where it lies in the table."""
-        return queue_key(self.subject, self.tenant, self.due_at, self.attempt_id)
+        return queue_key(self.subject, self.lane, self.due_at, self.attempt_id)
+
+    @property
+    def lane(self) -> Lane:
+        """The part of the queue it waits in."""
+        return Lane(self.tenant, self.source, domain_of(self.address), urgent=self.urgent)
 
     def put(self) -> Put:
         """The write that queues it."""
@@ -65,9 +73,9 @@ class Entry:
         return Put("queue", {**fields, **self.key})
 
 
-def queue_key(subject: str, tenant: str, due_at: int, attempt_id: str) -> dict[str, str]:
-    """Sorted by tenant, then by due time: tenants are found by skipping through the key."""
-    position = f"{quote(tenant, safe='')}#{due_text(due_at)}#{attempt_id}"
+def queue_key(subject: str, lane: Lane, due_at: int, attempt_id: str) -> dict[str, str]:
+    """Sorted by lane, then by due time: lanes are found by skipping through the key."""
+    position = f"{lane.text}#{due_text(due_at)}#{attempt_id}"
     return {"bucket": bucket(subject), "position": position}
 
 
@@ -87,20 +95,18 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
         round=attempt.round,
         address=scheduled.address,
         tenant=scheduled.tenant,
+        source=attempt.lane.source,
+        urgent=attempt.lane.urgent,
+        received_at=mail.received_at,
         due_at=due_at(attempt),
         expires_at=scheduled.expires_at,
         cancelled=attempt.cancelled,
-        alias=_own_address(dispatch.alias, mail.recipient),
+        alias=own_address(dispatch),
         tags=dispatch.tags,
         envelope_sender=mail.envelope_sender,
         bucket=mail.bucket,
         object_key=mail.object_key,
     )
-
-
-def _own_address(alias: str, recipient: str) -> str:
-    """What the mail goes out from: the alias; where that is a whole domain, what it came in for."""
-    return recipient if alias.startswith("@") else alias
 
 
 def due_at(attempt: Attempt) -> int:
@@ -111,7 +117,7 @@ def due_at(attempt: Attempt) -> int:
 def withdrawal(subject: str, attempt: Attempt) -> Delete:
     """The write that takes an attempt out of the queue, if it is still there."""
     scheduled = attempt.scheduled
-    key = queue_key(subject, scheduled.tenant, due_at(attempt), scheduled.attempt_id)
+    key = queue_key(subject, attempt.lane, due_at(attempt), scheduled.attempt_id)
     return Delete("queue", key)
 
 
@@ -122,22 +128,46 @@ def read_entry(item: Item) -> Entry:
     return Entry(bucket=text(item, "mail_bucket"), **fields)
 
 
-class Queue:
-    """What waits on one shard, the earliest of each tenant in memory."""
+class Gate(Protocol):
+    """What of the queue may leave now."""
 
-    def __init__(self, store: ItemStore, shard: Shard) -> None:
+    def held_since(self, lane: Lane) -> int | None:
+        """What came in at this moment or later (microseconds UTC) is held; None: nothing is."""
+
+    def room(self, destination: str) -> int | None:
+        """How many mails may go to this domain now; None: it has no limit of its own."""
+
+
+class OpenGate:
+    """Everything may leave."""
+
+    def held_since(self, lane: Lane) -> int | None:  # noqa: ARG002
+        """Nothing is held."""
+        return None
+
+    def room(self, destination: str) -> int | None:  # noqa: ARG002
+        """As many as there are."""
+        return None
+
+
+OPEN: Final = OpenGate()
+
+
+class Queue:
+    """What waits on one shard, the earliest of each lane in memory."""
+
+    def __init__(self, store: ItemStore, shard: Shard, choice: Choice | None = None) -> None:
         """Know the place; :meth:`load` reads it at takeover."""
         self._reader = Reader(store, "queue", shard)
         self._windows: dict[str, Window] = {}
-        self._turns = Turns()
+        self._lanes: dict[str, Lane] = {}
+        self._choice = Choice({}, frozenset()) if choice is None else choice
 
     def load(self) -> None:
-        """Find the tenants and read the earliest entries of each."""
+        """Find the lanes and read the earliest entries of each."""
         self._windows = {}
-        for tenant in self._reader.prefixes():
-            window = Window(prefix=f"{tenant}#")
-            self._reader.fill(window)
-            self._windows[tenant] = window
+        for name in self._reader.prefixes():
+            self._reader.fill(self._window(name))
 
     def committed(self, writes: Mapping[tuple[str, str], Put | Delete | Update]) -> None:
         """Follow a commit of this shard."""
@@ -156,48 +186,74 @@ class Queue:
         """Forget an entry: it was claimed, withdrawn, or is another's."""
         self._window(position).discard(position)
 
-    def take(
-        self, now: int, limit: int, is_paused: Callable[[str], bool] = lambda _: False
-    ) -> list[Entry]:
-        """Up to ``limit`` due entries, tenants in turn, the earliest of each first.
+    def take(self, now: int, limit: int, gate: Gate = OPEN) -> list[Entry]:
+        """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.
 
-        Of paused tenants only what is to be taken out without a call. They stay in the window
+        Of what is held only what is to be taken out without a call. Entries stay in the window
         until a claim's success or failure discards them.
         """
-        waiting = {quoted: self._due(quoted, now) for quoted in list(self._windows)}
-        for quoted, items in waiting.items():
-            if is_paused(unquote(quoted)):
-                items[:] = [each for each in items if read_entry(each).is_over(now)]
+        waiting = {self._lanes[name]: self._ready(name, now, gate) for name in list(self._windows)}
+        heads = {lane: head for lane, ready in waiting.items() if (head := next(ready, None))}
+        due = {lane: _rank(head) for lane, head in heads.items()}
+        left: dict[str, int | None] = {}
         taken: list[Entry] = []
         while len(taken) < limit:
-            tenant = self._turns.next(name for name, entries in waiting.items() if entries)
-            if tenant is None:
+            lane = self._choice.next(due)
+            if lane is None:
                 break
-            taken.append(read_entry(waiting[tenant].pop(0)))
+            room = left.setdefault(lane.destination, gate.room(lane.destination))
+            if room is not None and room <= 0:
+                del due[lane]
+                continue
+            left[lane.destination] = None if room is None else room - 1
+            taken.append(read_entry(heads[lane]))
+            head = next(waiting[lane], None)
+            if head is None:
+                del due[lane]
+            else:
+                heads[lane], due[lane] = head, _rank(head)
         return taken
 
-    def backlog(self, now: int, is_paused: Callable[[str], bool] = lambda _: False) -> Backlog:
+    def backlog(self, now: int, gate: Gate = OPEN) -> Backlog:
         """How much there is to do."""
         waiting = due = 0
         oldest: list[int] = []
-        for quoted, window in self._windows.items():
+        for name, window in self._windows.items():
             waiting += len(window.order)
-            if is_paused(unquote(quoted)):
-                continue
-            mine = window.count(f"{quoted}#{due_text(now)}{END}")
+            since = gate.held_since(self._lanes[name])
+            before = f"{name}#{due_text(now)}{END}"
+            if since is None:
+                mine = window.count(before)
+            else:
+                mine = sum(1 for item in window.due(before) if number(item, "received_at") < since)
             due += mine
             if mine:
                 oldest.append(int(window.order[0].split("#")[1]))
         return Backlog(waiting, due, min(oldest, default=None))
 
-    def _due(self, tenant: str, now: int) -> list[Item]:
-        window = self._windows[tenant]
+    def is_urgent(self, entry: Entry) -> bool:
+        """Whether it goes before others, and on the day's reserve."""
+        return self._choice.is_urgent(entry.lane)
+
+    def _ready(self, name: str, now: int, gate: Gate) -> Iterator[Item]:
+        """What of a lane may be taken, the earliest first."""
+        window = self._windows[name]
         if window.exhausted:
             self._reader.fill(window)
-        return window.due(f"{tenant}#{due_text(now)}{END}")
+        since = gate.held_since(self._lanes[name])
+        for item in window.due(f"{name}#{due_text(now)}{END}"):
+            over = item["cancelled"] or number(item, "expires_at") <= now
+            if since is None or over or number(item, "received_at") < since:
+                yield item
 
     def _window(self, position: str) -> Window:
-        tenant = position.partition("#")[0]
-        if tenant not in self._windows:
-            self._windows[tenant] = Window(prefix=f"{tenant}#")
-        return self._windows[tenant]
+        name = position.partition("#")[0]
+        if name not in self._windows:
+            self._windows[name] = Window(prefix=f"{name}#")
+            self._lanes[name] = read_lane(name)
+        return self._windows[name]
+
+
+def _rank(item: Item) -> str:
+    """What entries of several lanes are sorted by: due time, then attempt."""
+    return text(item, "position").partition("#")[2]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mailtumble.ports.store import Delete, Put, Update
@@ -23,6 +23,7 @@ from mailtumble.sender.transmission import Job
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.shard import ShardProcessor, Surroundings
+from processors.sending.fairness import Choice
 from processors.sending.pacing import Appetite
 from schemas.errors import RetryableError
 from schemas.events import (
@@ -41,11 +42,13 @@ TAKE_MAX: Final = 66
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderSettings:
-    """Who sends, and how long things may take."""
+    """Who sends, how long things may take, and who comes first (see :class:`Choice`)."""
 
     owner: str
     times: ClaimTimes
     unknown_wait_us: int
+    weights: Mapping[str, float] = field(default_factory=dict)
+    urgent_tenants: frozenset[str] = frozenset()
 
 
 class SenderShard:
@@ -71,7 +74,8 @@ class SenderShard:
             settings.unknown_wait_us, times.deadline_us - times.send_us, self._follow
         )
         self.processor = ShardProcessor(application, shard, around)
-        self._queue = Queue(around.store, shard)
+        choice = Choice(settings.weights, settings.urgent_tenants)
+        self._queue = Queue(around.store, shard, choice)
         self._claims = Claims(
             around.store,
             self.processor.cursor,
@@ -123,7 +127,7 @@ class SenderShard:
             RetryableError: nothing is lost; claims that were made run into their deadline.
         """
         now = self._around.clock.now()
-        due = self._queue.take(now, limit, self._standing.is_paused)
+        due = self._queue.take(now, limit, self._standing)
         if not due:
             return []
         standing = self._standing.of((each.address for each in due if not each.is_over(now)), now)
@@ -145,7 +149,7 @@ class SenderShard:
 
     def backlog(self) -> Backlog:
         """What waits here; of what is paused nothing is due."""
-        return self._queue.backlog(self._around.clock.now(), self._standing.is_paused)
+        return self._queue.backlog(self._around.clock.now(), self._standing)
 
     def another_instant(self) -> int | None:
         """An instant in place of one that was missed."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mailtumble.ports.store import ItemStore
-from mailtumble.worker.horizon import number
+from mailtumble.worker.horizon import number, text
 from mailtumble.worker.views import address_key, pauses_key
-from processors.fleet.decider import EVERYBODY
+from processors.fleet.decider import AT, EVERYBODY, Pause
+from processors.sending.lanes import Lane
 from schemas.ids import address_subject
 
-NOTHING_KNOWN: Final[Mapping[str, str]] = {}
+NOTHING_KNOWN: Final[Mapping[str, Pause]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,26 @@ class Standing:
         self._store = store
         self._generation = generation
         self._address_key = address_key_
-        self.paused: Mapping[str, str] = NOTHING_KNOWN
+        self.paused: Mapping[str, Pause] = NOTHING_KNOWN
 
     def poll(self) -> None:
         """Read what is paused."""
         item = self._store.get("fleet", pauses_key(self._generation)) or {}
         paused: Any = item.get("paused") or {}
-        self.paused = paused
+        self.paused = {
+            scope: Pause(text(each, "told"), number(each, "since"))
+            for scope, each in paused.items()
+        }
 
-    def is_paused(self, tenant: str) -> bool:
-        """Whether nothing of the tenant leaves now."""
-        return EVERYBODY in self.paused or tenant in self.paused
+    def held_since(self, lane: Lane) -> int | None:
+        """What came in then or later is paused (0: all of it), or None."""
+        scopes = (EVERYBODY, lane.tenant, AT + lane.destination)
+        found = [self.paused[scope].since for scope in scopes if scope in self.paused]
+        return min(found, default=None)
+
+    def room(self, destination: str) -> int | None:  # noqa: ARG002
+        """A pause holds whole lanes: what is not held has no limit here."""
+        return None
 
     def of(self, addresses: Iterable[str], now: int) -> Mapping[str, AddressStanding]:
         """How each address stands, in one batch read."""

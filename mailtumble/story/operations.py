@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from mailtumble.story.words import duration, in_brackets, instant, listed, within
+from processors.fleet.decider import whose_sending
 from schemas.events import (
     AddressBounced,
     AddressComplained,
@@ -121,9 +122,10 @@ def _address(event: Address) -> str:
 def _kept(event: Kept) -> str:
     match event:
         case SendingPaused() | SendingResumed():
-            whose = f"of {event.tenant}" if event.tenant else "of the whole fleet"
-            does = "pauses" if isinstance(event, SendingPaused) else "resumes"
-            return f"{event.by} {does} sending {whose}{in_brackets(event.why)}"
+            does = "resumes"
+            if isinstance(event, SendingPaused):
+                does = "drains" if event.since else "pauses"
+            return f"{event.by} {does} {whose_sending(event.scope)}{in_brackets(event.why)}"
         case AliasChanged():
             moderated = ", moderated" if event.moderated else ""
             return (

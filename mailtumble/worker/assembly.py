@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,8 +69,13 @@ class Plan:
     rules: CoreRules = field(default_factory=CoreRules)
     times: ClaimTimes = field(default_factory=ClaimTimes)
     unknown_wait_us: int = 600 * SECOND_US
-    quota_every_us: int = 5 * SECOND_US
+    quota_every_us: int = 2 * SECOND_US
     rate_fraction: float = 0.952
+    daily_reserve: float = 0.05
+    weights: Mapping[str, float] = field(default_factory=dict)
+    urgent_tenants: frozenset[str] = frozenset()
+    domain_limits: Mapping[str, float] = field(default_factory=dict)
+    domain_slowdown: bool = False
 
 
 class Lane(Protocol):
@@ -142,7 +147,11 @@ class SenderParts:
         """Put them together."""
         self._around = surroundings(ports, plan, stopping)
         self._settings = SenderSettings(
-            owner=plan.owner, times=plan.times, unknown_wait_us=plan.unknown_wait_us
+            owner=plan.owner,
+            times=plan.times,
+            unknown_wait_us=plan.unknown_wait_us,
+            weights=plan.weights,
+            urgent_tenants=plan.urgent_tenants,
         )
         self.quota = QuotaWatch(
             ports.store,

@@ -99,8 +99,11 @@ def pauses_key(generation: str) -> dict[str, str]:
 
 
 def pauses_item(generation: str, fleet: Fleet) -> Put:
-    """Which tenants are paused ("" is everybody), and by whom and why."""
-    return Put("fleet", {**pauses_key(generation), "paused": dict(fleet.paused)})
+    """Which scopes are paused ("" is everybody), by whom and why, and since when what comes in."""
+    paused: dict[str, Item] = {
+        scope: {"told": pause.told, "since": pause.since} for scope, pause in fleet.paused.items()
+    }
+    return Put("fleet", {**pauses_key(generation), "paused": paused})
 
 
 def answer_key(generation: str, command_id: str) -> dict[str, str]:

@@ -9,9 +9,10 @@ when it is certain that SES was not called.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from processors.sending.lanes import NOWHERE, URGENT_TAG, Lane, domain_of
 from schemas.events import (
     BounceReceived,
     ComplaintReceived,
@@ -53,12 +54,13 @@ class Phase(enum.StrEnum):
 class Attempt:
     """One scheduled attempt.
 
-    ``started`` is the highest round whose SendStarted is on the log, and ``send_before`` that
-    round's; a ``cancelled`` one is queued at once, for the sender to take out of the queue by a
-    claim as it would to send it.
+    ``lane`` is the part of the queue it waits in, for good. ``started`` is the highest round whose
+    SendStarted is on the log, and ``send_before`` that round's; a ``cancelled`` one is queued at
+    once, for the sender to take out of the queue by a claim as it would to send it.
     """
 
     scheduled: SendScheduled
+    lane: Lane = field(default=NOWHERE)
     round: int = 0
     started: int = -1
     send_before: int = 0
@@ -96,7 +98,8 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
         case ModerationDecided(tags=tags):
             return replace(dispatch, tags=tags)
         case SendScheduled():
-            return replace(dispatch, attempts=(*dispatch.attempts, Attempt(scheduled=event)))
+            attempt = Attempt(scheduled=event, lane=_lane(dispatch, event))
+            return replace(dispatch, attempts=(*dispatch.attempts, attempt))
         case _:
             before = dispatch.attempt(getattr(event, "attempt_id", ""))
             if before is None:
@@ -106,6 +109,21 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
                 return dispatch
             attempts = tuple(after if each is before else each for each in dispatch.attempts)
             return replace(dispatch, attempts=attempts)
+
+
+def own_address(dispatch: Dispatch) -> str:
+    """What the mail goes out from: the alias; where that is a whole domain, its recipient."""
+    is_domain = dispatch.alias.startswith("@") and dispatch.mail is not None
+    return dispatch.mail.recipient if is_domain and dispatch.mail else dispatch.alias
+
+
+def _lane(dispatch: Dispatch, scheduled: SendScheduled) -> Lane:
+    return Lane(
+        scheduled.tenant,
+        domain_of(own_address(dispatch)),
+        domain_of(scheduled.address),
+        urgent=URGENT_TAG in dispatch.tags,
+    )
 
 
 def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, PLR0911 - a table

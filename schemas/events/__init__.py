@@ -126,6 +126,8 @@ class Versions:
         RouteResolved: 2,
         SendStarted: 2,
         SendCancelRequested: 2,
+        SendingPaused: 2,
+        SendingResumed: 2,
     }
 
 

@@ -70,18 +70,22 @@ class CommandAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingPaused:
-    """Nothing more leaves: of one tenant, or (where ``tenant`` is empty) of the whole fleet."""
+    """Nothing more leaves of what came in since a moment; 0: of all there is.
 
-    tenant: str
+    ``scope``: a tenant; ``@`` and the domain that mail goes to; empty for the whole fleet.
+    """
+
+    scope: str
+    since: int
     by: str = personal()
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingResumed:
-    """Mail leaves again."""
+    """Mail of a scope (see :class:`SendingPaused`) leaves again."""
 
-    tenant: str
+    scope: str
     by: str = personal()
     why: str
 

@@ -233,9 +233,9 @@ PLAN = Schedule(not_before=RECEIVED_AT, delay_us=90 * SECOND_US, window="daily 0
          "suppressed (by hand: ann), until 2025-10-12T08:53:20.000000Z"),
         (AddressReleased(address="joe@x", detail="a mail was delivered"),
          "released (a mail was delivered)"),
-        (SendingPaused(tenant="", by="ann", why="lunch"),
+        (SendingPaused(scope="", since=0, by="ann", why="lunch"),
          "ann pauses sending of the whole fleet (lunch)"),
-        (SendingResumed(tenant="shop", by="ann", why=""), "ann resumes sending of shop"),
+        (SendingResumed(scope="shop", by="ann", why=""), "ann resumes sending of shop"),
         (AliasChanged(alias="a@x", version=3, tenant="t", targets=("b@x", "c@x"), moderated=True,
                       schedule=PLAN, by="ann"),
          ("ann puts a@x for b@x and c@x (version 3), moderated, sent not before "

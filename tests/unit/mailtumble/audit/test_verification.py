@@ -109,7 +109,10 @@ def test_pauses_are_compared_and_other_items_of_the_fleet_are_not(
     assert verify().ok
     world.items.write(Update("fleet", {"name": "pauses#g1"}, set={"paused": {}}))
     (found,) = verify().differences
-    assert found.told() == "fleet pauses: paused is {}, by the stream {'x': 'op: quiet'}"
+    assert (
+        found.told()
+        == "fleet pauses: paused is {}, by the stream {'x': {'told': 'op: quiet', 'since': 0}}"
+    )
 
 
 def test_another_generation_is_not_looked_at(world: SmallWorld, verify: Verify) -> None:

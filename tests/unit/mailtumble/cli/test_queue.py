@@ -27,6 +27,7 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
         "quota": {"max_send_rate": None, "max_24h": None, "sent_24h": None},
         "eta_seconds": None,
         "paused": {},
+        "drained": {},
     }
     assert run(command, "status").stdout == "2 wait, 2 due now; SES's quota is not known yet.\n"
 
@@ -86,14 +87,14 @@ class TestPause:
         """Of nobody; mail is taken in all the same."""
         said = run(command, "pause", "--by", "ann", "--why", "wrong text").stdout
         assert said == "fleet: sending of the whole fleet is paused\n"
-        assert SendingPaused(tenant="", by="ann", why="wrong text") in world.told()
+        assert SendingPaused(scope="", since=0, by="ann", why="wrong text") in world.told()
         mail = world.receive()
         world.poll()
         assert world.claim() == []
         assert world.status(mail) == "scheduled"
         said = run(command, "resume", "--by", "bob").stdout
         assert said == "fleet: sending of the whole fleet goes on\n"
-        assert SendingResumed(tenant="", by="bob", why="") in world.told()
+        assert SendingResumed(scope="", by="bob", why="") in world.told()
         world.poll()
         assert len(world.claim()) == 2
 
@@ -119,8 +120,8 @@ class TestPause:
         assert status["paused"] == {"": "ann: wrong \x1b[2J text", "house": "bob"}
         assert run(command, "status").stdout == (
             "Nothing waits; SES's quota is not known yet. "
-            r"Sending is paused, by ann: wrong \x1b[2J text. Sending of house is paused, by bob."
-            "\n"
+            r"Sending of the whole fleet is paused, by ann: wrong \x1b[2J text. "
+            "Sending of house is paused, by bob.\n"
         )
         assert world.told()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,8 @@ from mailtumble.ports.stream import Shard
 from mailtumble.sender.queue import Entry, Queue, entry_of, queue_key, read_entry, withdrawal
 from mailtumble.worker.writes import Writes
 from processors.sending import dispatch
+from processors.sending.fairness import Choice
+from processors.sending.lanes import Lane
 from schemas.errors import InvariantBroken
 from schemas.events import SendCancelRequested
 from schemas.ids import HASH_KEY_SPACE
@@ -98,12 +100,96 @@ def test_any_name_of_a_tenant_is_kept_apart(tenant: str) -> None:
     assert {each.attempt_id for each in queue.take(after(0), 5)} == {"one", "two"}
 
 
+@dataclass
+class SomeGate:
+    """Holds and limits by what is given."""
+
+    held: dict[str, int] = field(default_factory=dict)
+    rooms: dict[str, int] = field(default_factory=dict)
+
+    def held_since(self, lane: Lane) -> int | None:
+        """Of a tenant."""
+        return self.held.get(lane.tenant)
+
+    def room(self, destination: str) -> int | None:
+        """Of a domain."""
+        return self.rooms.get(destination)
+
+
+def test_what_is_held_stays_and_does_not_stand_in_the_way() -> None:
+    """All of a paused tenant, of a drained one what came in since; what is over goes anyhow."""
+    queue = _loaded(
+        entry("p1", tenant="paused"),
+        entry("p2", tenant="paused", cancelled=True, due_at=0),
+        entry("p3", tenant="paused", expires_at=after(0)),
+        entry("d1", tenant="drained", received_at=5),
+        entry("d2", tenant="drained", received_at=6),
+        entry("open"),
+    )
+    gate = SomeGate(held={"paused": 0, "drained": 6})
+    taken = {each.attempt_id for each in queue.take(after(0), 10, gate)}
+    assert taken == {"p2", "p3", "d1", "open"}
+    assert queue.backlog(after(0), gate).due == 2
+    assert queue.backlog(after(0), gate).waiting == 6
+
+
+def test_a_slow_domain_takes_its_share_and_no_other_waits() -> None:
+    """Its room is that of all its lanes together; the same tenant's other mail passes it."""
+    queue = _loaded(
+        *(entry(f"s{n}", address=f"{n}@slow.example", tenant=f"t{n % 2}") for n in range(9)),
+        *(
+            entry(f"q{n}", address=f"{n}@quick.example", tenant="t0", due_at=after(0))
+            for n in range(9)
+        ),
+    )
+    taken = queue.take(after(0), 20, SomeGate(rooms={"slow.example": 3}))
+    assert Counter(each.address.partition("@")[2] for each in taken) == {
+        "slow.example": 3,
+        "quick.example": 9,
+    }
+
+
+def test_what_is_urgent_goes_first() -> None:
+    """By its tag, or by its tenant; among the urgent, tenants take turns."""
+    store = InMemoryItems()
+    entries = [
+        *(entry(f"n{n}", subject=f"mail:n{n}", tenant="news", due_at=0) for n in range(50)),
+        *(entry(f"u{n}", subject=f"mail:u{n}", tenant="news", urgent=True) for n in range(3)),
+        *(entry(f"a{n}", subject=f"mail:a{n}", tenant="alarms") for n in range(3)),
+    ]
+    store.write_all([each.put() for each in entries])
+    queue = Queue(store, WHOLE, Choice({}, frozenset({"alarms"})))
+    queue.load()
+    taken = queue.take(after(0), 8)
+    assert {each.attempt_id[0] for each in taken[:6]} == {"u", "a"}
+    assert [each.attempt_id[0] for each in taken[6:]] == ["n", "n"]
+    assert [queue.is_urgent(each) for each in taken] == [True] * 6 + [False] * 2
+
+
+def test_weights_are_of_tenants_however_many_lanes_they_have() -> None:
+    """Three for one, though the lighter tenant sends to ten domains."""
+    store = InMemoryItems()
+    entries = [
+        *(entry(f"h{n}", subject=f"mail:h{n}", tenant="heavy") for n in range(60)),
+        *(
+            entry(f"l{n}", subject=f"mail:l{n}", tenant="light", address=f"x@d{n % 10}.example")
+            for n in range(60)
+        ),
+    ]
+    store.write_all([each.put() for each in entries])
+    queue = Queue(store, WHOLE, Choice({"heavy": 3.0}, frozenset()))
+    queue.load()
+    counts = Counter(each.tenant for each in queue.take(after(0), 40))
+    assert counts == {"heavy": 30, "light": 10}
+
+
 def test_the_queue_follows_commits() -> None:
     """What the fold queues and withdraws is in memory at once; other tables don't concern it."""
     queue = _loaded()
     _commit(queue, entry().put(), Put("fleet", {"name": "n"}))
     assert queue.take(after(0), 5) == [entry()]
-    _commit(queue, withdrawal(SUBJECT, dispatch.Attempt(scheduled=scheduled())))
+    lane = entry().lane
+    _commit(queue, withdrawal(SUBJECT, dispatch.Attempt(scheduled=scheduled(), lane=lane)))
     assert queue.take(after(0), 5) == []
 
 
@@ -118,14 +204,25 @@ def test_a_called_off_attempt_comes_first() -> None:
     assert taken.cancelled
 
 
-@given(st.sampled_from(["shop", "a#b"]), st.integers(0, 2**53))
-def test_an_attempt_is_withdrawn_from_where_it_was_put(tenant: str, due_at: int) -> None:
-    """The key follows from the attempt alone."""
-    attempt = dispatch.Attempt(scheduled=scheduled(tenant=tenant, due_at=due_at))
-    state = dispatch.Dispatch(mail=received(), alias="sales@example.com", attempts=(attempt,))
+@given(
+    st.sampled_from(["shop", "a#b", "a|b"]),
+    st.integers(0, 2**53),
+    st.sampled_from(["urgent", "news"]),
+)
+def test_an_attempt_is_withdrawn_from_where_it_was_put(tenant: str, due_at: int, tag: str) -> None:
+    """The key follows from the attempt alone, whatever tags and aliases become later."""
+    state = dispatch.Dispatch(mail=received(), alias="sales@example.com", tags=(tag,))
+    state = dispatch.evolve(state, scheduled(tenant=tenant, due_at=due_at))
+    (attempt,) = state.attempts
+    lane = Lane(tenant, "example.com", "example.org", urgent=tag == "urgent")
+    later = replace(state, tags=(), alias="other@far.example")
     key = withdrawal(SUBJECT, attempt).key
-    assert key == entry_of(SUBJECT, state, attempt).key
-    assert key == queue_key(SUBJECT, tenant, due_at, "attempt-1")
+    assert (
+        key
+        == entry_of(SUBJECT, later, attempt).key
+        == queue_key(SUBJECT, lane, due_at, "attempt-1")
+    )
+    assert read_entry(entry_of(SUBJECT, later, attempt).put().item).lane == lane
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.standing import CLEAN, AddressStanding, Standing
 from mailtumble.worker.views import address_item, pauses_item
 from processors.bounces.decider import Address
-from processors.fleet.decider import EVERYBODY, Fleet
+from processors.fleet.decider import EVERYBODY, Fleet, Pause
 from processors.sending.dispatch import Phase
+from processors.sending.lanes import Lane
 from schemas.errors import RetryableError
 from schemas.events import (
     SendCancelled,
@@ -39,7 +40,7 @@ def view(place: Place, state: Address, address: str = BOB, generation: str = "g1
 
 def pause(place: Place, *tenants: str) -> None:
     """Core has folded who is paused, and the sender has looked."""
-    place.store.write(pauses_item("g1", Fleet(dict.fromkeys(tenants, "ann"))))
+    place.store.write(pauses_item("g1", Fleet(dict.fromkeys(tenants, Pause("ann")))))
     place.standing.poll()
 
 
@@ -52,6 +53,11 @@ def _scheduled(place: Place, *attempts: SendScheduled) -> SenderShard:
 
 def _started(place: Place) -> list[str]:
     return [getattr(each, "attempt_id", "") for each in place.events(SendStarted)]
+
+
+def is_paused(place: Place, tenant: str) -> bool:
+    """Whether nothing of a tenant leaves."""
+    return place.standing.held_since(Lane(tenant, "example.com", "example.org")) == 0
 
 
 def test_nothing_on_record_is_a_clean_address(place: Place) -> None:
@@ -91,10 +97,10 @@ def test_a_released_address_is_clean(place: Place) -> None:
 def test_other_generations_and_other_keys_are_others(place: Place) -> None:
     """The sender reads the live projections, under the key that core writes them with."""
     view(place, GONE, generation="g2")
-    place.store.write(pauses_item("g2", Fleet({EVERYBODY: "ann"})))
+    place.store.write(pauses_item("g2", Fleet({EVERYBODY: Pause("ann")})))
     place.standing.poll()
     assert place.standing.of([BOB], after(0)) == {BOB: CLEAN}
-    assert not place.standing.is_paused("shop")
+    assert not is_paused(place, "shop")
     view(place, GONE)
     other = Standing(place.store, "g1", "another key")
     assert other.of([BOB], after(0)) == {BOB: CLEAN}
@@ -102,17 +108,26 @@ def test_other_generations_and_other_keys_are_others(place: Place) -> None:
 
 def test_pauses_are_known_when_they_were_polled(place: Place) -> None:
     """Of one tenant, of everybody, of nobody any more."""
-    assert not place.standing.is_paused("shop")
+    assert not is_paused(place, "shop")
     pause(place, "shop", "a#b")
-    assert [place.standing.is_paused(each) for each in ("shop", "a#b", "news")] == [
+    assert [is_paused(place, each) for each in ("shop", "a#b", "news")] == [
         True,
         True,
         False,
     ]
     pause(place, EVERYBODY)
-    assert place.standing.is_paused("news")
+    assert is_paused(place, "news")
     pause(place)
-    assert not place.standing.is_paused("news")
+    assert not is_paused(place, "news")
+
+
+def test_a_domain_is_paused_and_what_came_before_is_drained(place: Place) -> None:
+    """Of several pauses that fit, the one that holds more counts."""
+    drained = Fleet({"shop": Pause("ann", since=7), "@far.example": Pause("bob")})
+    place.store.write(pauses_item("g1", drained))
+    place.standing.poll()
+    lanes = [Lane(t, "s.example", d) for t in ("shop", "news") for d in ("far.example", "near")]
+    assert [place.standing.held_since(each) for each in lanes] == [0, 7, 0, None]
 
 
 def test_a_poll_that_fails_leaves_what_was_known(place: Place) -> None:
@@ -127,7 +142,7 @@ def test_a_poll_that_fails_leaves_what_was_known(place: Place) -> None:
     place.standing._store = Out()
     with pytest.raises(RetryableError):
         place.standing.poll()
-    assert place.standing.is_paused("shop")
+    assert is_paused(place, "shop")
 
 
 def test_a_paused_tenants_mail_stays_and_others_leave() -> None:

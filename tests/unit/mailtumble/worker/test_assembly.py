@@ -12,9 +12,10 @@ from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.views import address_item, pauses_item
 from processors.bounces.decider import Address
-from processors.fleet.decider import Fleet
+from processors.fleet.decider import Fleet, Pause
 from processors.mail import Rules
 from processors.moderation.rules import Rule
+from processors.sending.lanes import Lane
 from schemas.events import QuotaObserved
 from schemas.ids import address_subject
 from schemas.values import ModerationAction, SuppressionReason
@@ -74,12 +75,12 @@ def _ports(**changes: Any) -> Ports:  # noqa: ANN401 - some of them
 def test_a_sender_learns_of_pauses_before_it_learns_that_it_may_send() -> None:
     """Without a quota it sends nothing: so it never sends without having asked who is paused."""
     ports = _ports()
-    ports.store.write(pauses_item("g1", Fleet({"shop": "ann"})))
+    ports.store.write(pauses_item("g1", Fleet({"shop": Pause("ann")})))
     parts = SenderParts(ports, Plan(owner="sender-1", bucket="mail"), lambda: False)
     assert parts.quota.known is None
     assert [type(fact.events[0]) for fact in parts.poll()] == [QuotaObserved]
     assert parts.quota.known is not None
-    assert parts.standing.is_paused("shop")
+    assert parts.standing.held_since(Lane("shop", "", "")) == 0
 
 
 def test_the_sender_knows_addresses_by_cores_key() -> None:

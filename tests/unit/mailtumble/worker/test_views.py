@@ -13,7 +13,7 @@ from mailtumble.worker.views import ANSWERS_KEPT_US
 from mailtumble.worker.writes import ACTIONS_MAX, address
 from processors import mail
 from processors.bounces.decider import Address
-from processors.fleet.decider import Fleet
+from processors.fleet.decider import Fleet, Pause
 from processors.routing.decider import TARGETS_MAX
 from schemas.events import (
     Event,
@@ -123,10 +123,13 @@ def test_a_clean_address_has_none() -> None:
 
 def test_pauses_are_one_item() -> None:
     """With who paused what; beside the quota, which has another name."""
-    fleet = Fleet({"": "ann", "shop": "bea: spam run"})
+    fleet = Fleet({"": Pause("ann"), "shop": Pause("bea: spam run", 9)})
     assert _item(views.pauses_item("g1", fleet)) == {
         "name": "pauses#g1",
-        "paused": {"": "ann", "shop": "bea: spam run"},
+        "paused": {
+            "": {"told": "ann", "since": 0},
+            "shop": {"told": "bea: spam run", "since": 9},
+        },
     }
 
 

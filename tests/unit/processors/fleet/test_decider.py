@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.fleet import decider as fleet
-from processors.fleet.decider import EVERYBODY, INITIAL, Fleet
+from processors.fleet.decider import EVERYBODY, INITIAL, Fleet, Pause
 from schemas.events import (
     CommandAnswered,
     CommandGiven,
@@ -26,12 +26,12 @@ SHOP = "shop"
 
 def paused(tenant: str, by: str = "ann", why: str = "") -> SendingPaused:
     """Nothing more leaves."""
-    return SendingPaused(tenant=tenant, by=by, why=why)
+    return SendingPaused(scope=tenant, since=0, by=by, why=why)
 
 
 def resumed(tenant: str) -> SendingResumed:
     """Mail leaves again."""
-    return SendingResumed(tenant=tenant, by="ann", why="")
+    return SendingResumed(scope=tenant, by="ann", why="")
 
 
 def told(command: Command, tenant: str, why: str = "") -> CommandGiven:
@@ -53,7 +53,8 @@ def decided(command: CommandGiven, *before: Event) -> tuple[Event, ...]:
 
 
 @pytest.mark.parametrize(
-    ("tenant", "whose"), [(EVERYBODY, "of the whole fleet"), (SHOP, "of shop")]
+    ("tenant", "whose"),
+    [(EVERYBODY, "of the whole fleet"), (SHOP, "of shop"), ("@far.example", "to far.example")],
 )
 def test_sending_is_paused_and_goes_on(tenant: str, whose: str) -> None:
     """Each time with an answer that says whose."""
@@ -62,7 +63,7 @@ def test_sending_is_paused_and_goes_on(tenant: str, whose: str) -> None:
         obeyed(f"sending {whose} is paused"),
     )
     state = fold(paused(tenant, why="spam run"))
-    assert state.paused == {tenant: "ann: spam run"}
+    assert state.paused == {tenant: Pause("ann: spam run")}
     assert decided(told(Command.RESUME, tenant), paused(tenant)) == (
         resumed(tenant),
         obeyed(f"sending {whose} goes on"),
@@ -71,7 +72,8 @@ def test_sending_is_paused_and_goes_on(tenant: str, whose: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tenant", "whose"), [(EVERYBODY, "of the whole fleet"), (SHOP, "of shop")]
+    ("tenant", "whose"),
+    [(EVERYBODY, "of the whole fleet"), (SHOP, "of shop"), ("@far.example", "to far.example")],
 )
 def test_the_second_one_is_refused(tenant: str, whose: str) -> None:
     """And told who came first, and why."""
@@ -85,6 +87,22 @@ def test_the_second_one_is_refused(tenant: str, whose: str) -> None:
     assert decided(told(Command.RESUME, tenant)) == (refused(f"sending {whose} is not paused"),)
 
 
+def test_what_is_drained_leaves_save_what_came_later() -> None:
+    """Since the moment of the command; a drain may be followed by a pause, not the other way."""
+    drain = ordered(Command.DRAIN, detail=SHOP, at=7)
+    drained = SendingPaused(scope=SHOP, since=7, by="ann", why="")
+    answer = "sending of shop is drained: what waits leaves, what comes waits"
+    assert decided(drain) == (drained, obeyed(answer))
+    assert fold(drained).paused[SHOP] == Pause("ann", since=7)
+    assert decided(drain, drained) == (refused("sending of shop is drained already, by ann"),)
+    assert decided(told(Command.PAUSE, SHOP), drained) == (
+        paused(SHOP),
+        obeyed("sending of shop is paused"),
+    )
+    assert decided(drain, paused(SHOP)) == (refused("sending of shop is paused already, by ann"),)
+    assert fold(drained, resumed(SHOP)) == INITIAL
+
+
 def test_a_tenants_pause_is_its_own() -> None:
     """Resuming everybody does not resume a tenant that is paused by itself, nor another one."""
     state = fold(paused(EVERYBODY), paused(SHOP), paused("news"), resumed(EVERYBODY))
@@ -93,7 +111,8 @@ def test_a_tenants_pause_is_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [each for each in Command if each not in {Command.PAUSE, Command.RESUME}]
+    "command",
+    [each for each in Command if each not in {Command.PAUSE, Command.DRAIN, Command.RESUME}],
 )
 def test_a_fleet_can_not_be_told_what_is_meant_for_others(command: Command) -> None:
     """It is no mail and no address."""

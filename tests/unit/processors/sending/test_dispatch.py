@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from processors.sending import dispatch
 from processors.sending.dispatch import INITIAL, Attempt, Changes, Dispatch, Phase, changes
+from processors.sending.lanes import Lane
 from schemas.events import Event, SendCancelled, SendCancelRequested, SendExpired
 from schemas.structure import from_plain, to_plain
 from schemas.values import DeferReason, TimerKind
@@ -47,6 +48,7 @@ def fold(*told: Event, begin: Dispatch = INITIAL) -> Dispatch:
     return state
 
 
+LANE = Lane("shop", "example.com", "example.org")
 WAITING = fold(received(), resolved(), scheduled())
 
 
@@ -65,7 +67,7 @@ def the_attempt(*told: Event) -> Attempt:
 def test_a_scheduled_attempt_is_queued() -> None:
     """It waits in round 0, with all that the sender needs to know of its mail."""
     before = fold(received(), resolved())
-    assert changes(before, WAITING) == Changes(queue=(Attempt(scheduled=scheduled()),))
+    assert changes(before, WAITING) == Changes(queue=(Attempt(scheduled=scheduled(), lane=LANE),))
     assert WAITING.mail == received()
     assert WAITING.alias == "sales@example.com"
 
@@ -73,7 +75,9 @@ def test_a_scheduled_attempt_is_queued() -> None:
 def test_a_deadline_without_a_start_gives_the_next_round() -> None:
     """SES is called only after SendStarted: so it was not, and the attempt waits again."""
     after = fold(claim_over(), begin=WAITING)
-    assert changes(WAITING, after) == Changes(queue=(Attempt(scheduled=scheduled(), round=1),))
+    assert changes(WAITING, after) == Changes(
+        queue=(Attempt(scheduled=scheduled(), lane=LANE, round=1),)
+    )
 
 
 def test_a_deadline_with_a_start_and_no_outcome_is_a_lost_call() -> None:
