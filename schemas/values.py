@@ -28,7 +28,9 @@ class DeferReason(enum.StrEnum):
     DAILY_QUOTA = "daily_quota"
     """SES: "Daily message quota exceeded."."""
     STOPPED = "stopped"
-    """The account is paused or suspended, or its domain is not verified: no fault of the mail."""
+    """The account is paused or suspended, or not set up: no fault of the mail."""
+    UNVERIFIED = "unverified"
+    """SES holds the domain that mail goes out from for not verified."""
     TRANSIENT = "transient"
     """SES answered with an error of its own (HTTP 5xx), or no connection was made."""
 

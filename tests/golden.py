@@ -45,7 +45,9 @@ from schemas.events import (
     SendCancelRequested,
     SendExpired,
     SendingPaused,
+    SendingRestored,
     SendingResumed,
+    SendingStopped,
     SendParked,
     SendRescheduled,
     SendSuppressed,
@@ -160,6 +162,8 @@ def _ordered(attempt: str) -> tuple[Event, ...]:
         CommandAnswered(command_id=derive("command"), accepted=True, answer="its time is set"),
         SendingPaused(scope="shop", since=5, by="ann", why="wrong text"),
         SendingResumed(scope="shop", by="ann", why=""),
+        SendingStopped(scope="example.com", why="MailFromDomainNotVerified: no MX"),
+        SendingRestored(scope="example.com", stopped_at=1_760_000_000_000_000),
         AliasChanged(
             alias="sales@example.com",
             version=3,

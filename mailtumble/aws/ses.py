@@ -72,6 +72,11 @@ RULES: Final = (
         "TooManyRequestsException",
         "RequestLimitExceeded",
     ),
+    _rule(
+        DeferReason.UNVERIFIED,
+        "MailFromDomainNotVerified",
+        "MailFromDomainNotVerifiedException",
+    ),
     # The account or its set-up: no fault of the mail, every other one would fare the same.
     _rule(
         DeferReason.STOPPED,
@@ -79,7 +84,6 @@ RULES: Final = (
         "AccountSendingPausedException",
         "ConfigurationSetSendingPausedException",
         "AccountSuspendedException",
-        "MailFromDomainNotVerifiedException",
         "LimitExceededException",
         "NotFoundException",
         "ConfigurationSetDoesNotExist",
@@ -182,7 +186,7 @@ def meaning(code: str, message: str, status: int, *, recipient: str) -> Mailtumb
         # In the sandbox recipients are checked too; else it is our own identity.
         if recipient.lower() in words.partition(UNVERIFIED)[2]:
             return SendImpossible(code, message)
-        return SendRefused(DeferReason.STOPPED, f"{code}: {message}")
+        return SendRefused(DeferReason.UNVERIFIED, f"{code}: {message}")
     for rule in RULES:
         if (not rule.codes or code in rule.codes) and rule.words in words:
             if rule.meaning is None:

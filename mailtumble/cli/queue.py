@@ -17,6 +17,8 @@ from mailtumble.ports.store import Item, ItemStore
 from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
 from mailtumble.sender.standing import Standing
+from mailtumble.sender.stops import ITEM as STOPS
+from mailtumble.sender.stops import read_stops
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
 from mailtumble.worker.horizon import number
@@ -41,7 +43,8 @@ def command() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds, paused, drained};"
+    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds, stopped, paused,"
+    " drained};"
     " null: not known.",
 )
 @state_option
@@ -165,6 +168,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
     standing = Standing(store, wired.settings.generation, wired.settings.address_key)
     standing.poll()
     paused = standing.paused
+    stops = store.get("fleet", STOPS)
     eta_s = None if due else 0
     if due and rate_milli:
         eta_s = round(due * RATE_UNIT / rate_milli)
@@ -179,6 +183,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "sent_24h": quota.sent_24h if quota else None,
         },
         "eta_seconds": eta_s,
+        "stopped": {scope: each.why for scope, each in read_stops(stops).items()},
         "paused": {scope: each.told for scope, each in paused.items() if not each.drains},
         "drained": {scope: each.told for scope, each in paused.items() if each.drains},
     }
@@ -214,6 +219,9 @@ def _told(found: dict[str, Any]) -> str:
     else:
         end = f", the last of them in {duration(eta_s * SECOND_US)}" if eta_s else ""
         told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {due} due now; {pace}{end}."
+    for scope, why in found["stopped"].items():
+        whose = f"from {scope}" if scope else "of the whole account"
+        told += f" SES lets nothing out: sending {whose} is stopped ({why})."
     for how in ("paused", "drained"):
         for scope, why in found[how].items():
             told += f" {_capital(whose_sending(scope))} is {how}, by {why}."

@@ -15,13 +15,26 @@ from processors.routing.decider import Answer
 from processors.sending import dispatch
 from processors.sending.dispatch import Attempt, Dispatch
 from schemas.envelope import EventEnvelope
-from schemas.events import Event, SendFailed, SendUnknown, TimerFired
+from schemas.events import DeliveryDelayed, Event, SendFailed, SendUnknown, TimerFired
 from schemas.ids import derive
 from schemas.values import TimerKind
 
 NAME: Final = "sender"
 GENERATION: Final = "0"
 """The sender's state is its own: one generation for ever, never rebuilt by a replay."""
+
+
+OF_THE_DOMAIN: Final = frozenset(
+    {
+        "General",
+        "IPFailure",
+        "RecipientServerError",
+        "SendingDeferral",
+        "SpamDetected",
+        "TransientCommunicationFailure",
+    }
+)
+"""Types of DeliveryDelay that speak of the servers of a domain, not of one mailbox or of SES."""
 
 
 class DispatchAggregate:
@@ -64,11 +77,14 @@ class SenderApplication:
         unknown_wait_us: int,
         claimed_for_us: int,
         committed: Callable[[Shard, Mapping[tuple[str, str], Put | Delete | Update]], None],
+        delayed: Callable[[tuple[str, int]], None],
     ) -> None:
         """``unknown_wait_us``: how long the provider's event is waited for.
 
-        ``claimed_for_us``: how long a claim outlasts its ``send_before``.
+        ``claimed_for_us``: how long a claim outlasts its ``send_before``. ``delayed`` is told which
+        domain does not take mail, and since when.
         """
+        self._delayed = delayed
         self._claimed_for_us = claimed_for_us
         self._unknown_wait_us = unknown_wait_us
         self._committed = committed
@@ -85,6 +101,7 @@ class SenderApplication:
     def react(self, accepted: Accepted[Dispatch]) -> Reaction:
         """Queue what waits, take out what does not any more, tell what was lost."""
         record = accepted.record
+        self._heed_delays(record, accepted.after)
         changed = dispatch.changes(accepted.before, accepted.after)
         writes: list[Put | Delete | Update] = [
             withdrawal(record.subject, attempt) for attempt in changed.withdraw
@@ -105,6 +122,13 @@ class SenderApplication:
             *(self._deadline(record.subject, attempt) for attempt in changed.settled),
         )
         return Reaction(facts=facts, writes=tuple(writes), timers_done=done)
+
+    def _heed_delays(self, record: EventEnvelope, state: Dispatch) -> None:
+        for event in record.events:
+            if isinstance(event, DeliveryDelayed) and event.delay_type in OF_THE_DOMAIN:
+                attempt = state.attempt(event.attempt_id)
+                if attempt is not None:
+                    self._delayed((attempt.lane.destination, event.happened_at))
 
     def put_aside(
         self, subject: str, state: Dispatch

@@ -1,7 +1,8 @@
 """Reserved instants: whoever holds one may make one call at it. Shared by the fleet in DynamoDB.
 
 A slice (one second of one account in one region) is created by whoever gets there first, with
-its rate and its number of instants; senders take n of them with one atomic update.
+its rate and its number of instants; senders take n of them with one atomic update. At the end of
+a day's quota a slice may have fewer, or be kept for urgent mail.
 """
 
 from __future__ import annotations
@@ -10,8 +11,19 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from mailtumble.ports.store import AtLeast, Condition, ConditionFailed, Item, ItemStore, Put, Update
+from mailtumble.ports.store import (
+    AtLeast,
+    Condition,
+    ConditionFailed,
+    Equals,
+    Item,
+    ItemStore,
+    Put,
+    Test,
+    Update,
+)
 from mailtumble.worker.horizon import number
+from processors.sending.day import Share
 from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
 from schemas.values import HOUR_US, SECOND_US
 
@@ -21,32 +33,47 @@ LEAD_US: Final = 30_000
 KEPT_US: Final = HOUR_US
 
 
+def whole(index: int, size: int) -> Share:  # noqa: ARG001
+    """All of a slice."""
+    return Share(size)
+
+
 class Instants:
     """Takes instants for one account, at the rate that ``rate_milli`` says when a slice begins."""
 
-    def __init__(self, store: ItemStore, account: str, rate_milli: Callable[[], int]) -> None:
-        """``rate_milli``: thousandths of a recipient per second; 0 while the quota is unknown."""
+    def __init__(
+        self,
+        store: ItemStore,
+        account: str,
+        rate_milli: Callable[[], int],
+        share: Callable[[int, int], Share] = whole,
+    ) -> None:
+        """``rate_milli``: thousandths of a recipient per second; 0 while the quota is unknown.
+
+        ``share``: of a slice (its number, its size), how much may be dealt out.
+        """
         self._store = store
         self._account = account
         self._rate_milli = rate_milli
-        self._empty_until = -1
+        self._share = share
+        self._empty_until = {True: -1, False: -1}
 
-    def take(self, wanted: int, now: int) -> list[int]:
+    def take(self, wanted: int, now: int, *, urgent: bool = False) -> list[int]:
         """Up to ``wanted`` instants (microseconds UTC), none past, two seconds ahead at most."""
         taken: list[int] = []
         earliest = now + LEAD_US
         first = slice_number(earliest)
-        for index in range(max(first, self._empty_until + 1), first + AHEAD_SLICES):
+        for index in range(max(first, self._empty_until[urgent] + 1), first + AHEAD_SLICES):
             if len(taken) >= wanted:
                 break
-            taken.extend(self._take_from(index, wanted - len(taken), earliest))
+            taken.extend(self._take_from(index, wanted - len(taken), earliest, urgent=urgent))
         return taken
 
-    def _take_from(self, index: int, wanted: int, earliest: int) -> list[int]:
+    def _take_from(self, index: int, wanted: int, earliest: int, *, urgent: bool) -> list[int]:
         found: list[int] = []
         burn = 0
         while len(found) < wanted:
-            got = self._reserve(index, burn + wanted - len(found))
+            got = self._reserve(index, burn + wanted - len(found), urgent=urgent)
             if got is None:
                 return found
             part, used, count = got
@@ -55,11 +82,11 @@ class Instants:
             burn = max(0, part.passed(earliest) - used - count)
         return found
 
-    def _reserve(self, index: int, wanted: int) -> tuple[Slice, int, int] | None:
+    def _reserve(self, index: int, wanted: int, *, urgent: bool) -> tuple[Slice, int, int] | None:
         """Take up to ``wanted`` of a slice: the slice, how many were gone before, how many came."""
         for _ in range(3):
             try:
-                item = self._subtract(index, wanted)
+                item = self._subtract(index, wanted, urgent=urgent)
             except ConditionFailed as error:
                 before = error.items[0]
                 if before is None:
@@ -67,8 +94,8 @@ class Instants:
                         return None
                     continue
                 left = number(before, "left")
-                if left <= 0:
-                    self._empty_until = max(self._empty_until, index)
+                if left <= 0 or (before["urgent_only"] and not urgent):
+                    self._empty_until[urgent] = max(self._empty_until[urgent], index)
                     return None
                 wanted = min(wanted, left)
                 continue
@@ -76,8 +103,11 @@ class Instants:
             return part, part.size - number(item, "left") - wanted, wanted
         return None
 
-    def _subtract(self, index: int, count: int) -> Item:
-        enough = Condition(exists=True, alternatives=((AtLeast("left", count),),))
+    def _subtract(self, index: int, count: int, *, urgent: bool) -> Item:
+        tests: tuple[Test, ...] = (AtLeast("left", count),)
+        if not urgent:
+            tests = (*tests, Equals("urgent_only", value=False))
+        enough = Condition(exists=True, alternatives=(tests,))
         key = self._key(index)
         return self._store.write(Update("slices", key, add={"left": -count}, when=(enough,))) or {}
 
@@ -87,10 +117,13 @@ class Instants:
         part = Slice(index, rate) if rate > 0 else None
         if part is None:
             return False
+        share = self._share(index, part.size)
         item = {
             **self._key(index),
             "rate_milli": rate,
-            "left": part.size,
+            "size": share.size,
+            "left": share.size,
+            "urgent_only": share.urgent_only,
             "expires_at": (index * SECOND_US + KEPT_US) // SECOND_US,
         }
         with contextlib.suppress(ConditionFailed):  # somebody else began it

@@ -20,12 +20,14 @@ from schemas.ids import bucket, mail_of
 class Backlog:
     """What waits on one shard, as far as it is in memory; what is held is not due.
 
-    ``oldest_due_at``: microseconds UTC, None where nothing is due.
+    ``oldest_due_at``: microseconds UTC, None where nothing is due. ``free``: what is due and
+    goes to no domain with a limit of its own.
     """
 
     waiting: int = 0
     due: int = 0
     oldest_due_at: int | None = None
+    free: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,9 @@ class Gate(Protocol):
     def held_since(self, lane: Lane) -> int | None:
         """What came in at this moment or later (microseconds UTC) is held; None: nothing is."""
 
+    def is_limited(self, destination: str) -> bool:
+        """Whether this domain has a limit of its own."""
+
     def room(self, destination: str) -> int | None:
         """How many mails may go to this domain now; None: it has no limit of its own."""
 
@@ -144,6 +149,10 @@ class OpenGate:
     def held_since(self, lane: Lane) -> int | None:  # noqa: ARG002
         """Nothing is held."""
         return None
+
+    def is_limited(self, destination: str) -> bool:  # noqa: ARG002
+        """None is."""
+        return False
 
     def room(self, destination: str) -> int | None:  # noqa: ARG002
         """As many as there are."""
@@ -201,7 +210,9 @@ class Queue:
             lane = self._choice.next(due)
             if lane is None:
                 break
-            room = left.setdefault(lane.destination, gate.room(lane.destination))
+            if lane.destination not in left:
+                left[lane.destination] = gate.room(lane.destination)
+            room = left[lane.destination]
             if room is not None and room <= 0:
                 del due[lane]
                 continue
@@ -216,7 +227,7 @@ class Queue:
 
     def backlog(self, now: int, gate: Gate = OPEN) -> Backlog:
         """How much there is to do."""
-        waiting = due = 0
+        waiting = due = free = 0
         oldest: list[int] = []
         for name, window in self._windows.items():
             waiting += len(window.order)
@@ -227,9 +238,10 @@ class Queue:
             else:
                 mine = sum(1 for item in window.due(before) if number(item, "received_at") < since)
             due += mine
+            free += 0 if gate.is_limited(self._lanes[name].destination) else mine
             if mine:
                 oldest.append(int(window.order[0].split("#")[1]))
-        return Backlog(waiting, due, min(oldest, default=None))
+        return Backlog(waiting, due, min(oldest, default=None), free)
 
     def is_urgent(self, entry: Entry) -> bool:
         """Whether it goes before others, and on the day's reserve."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailtumble.ports.store import (
@@ -23,10 +22,19 @@ from processors.sending.control import Control, steered
 from processors.sending.pacing import RATE_UNIT, target_rate_milli
 from schemas.events import QuotaObserved
 from schemas.ids import derive
-from schemas.values import SECOND_US
+from schemas.values import MINUTE_US, SECOND_US
 
 ITEM: Final = {"name": "quota"}
 SUBJECT: Final = "fleet"
+ANSWERED: Final = (
+    "max_send_rate_milli",
+    "max_24h",
+    "sent_24h",
+    "sending_enabled",
+    "observed_at",
+)
+"""What GetAccount tells, of the fleet's item."""
+CLOSED_US: Final = MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,8 @@ class KnownQuota:
     sent_24h: int
     sending_enabled: bool
     observed_at: int
+    closed_until: int = 0
+    """SES has said that the day's quota is used up: nothing is dealt out before this moment."""
 
 
 def known_quota(store: ItemStore) -> KnownQuota | None:
@@ -55,6 +65,20 @@ def aimed_rate_milli(known: KnownQuota, fraction: float) -> int:
     return target_rate_milli(known.max_send_rate_milli / RATE_UNIT, fraction)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What GetAccount has just answered, if it was asked, and what is to be appended.
+
+    That is ``QuotaObserved``, when the limits have changed.
+    """
+
+    known: KnownQuota | None = None
+    facts: tuple[Fact, ...] = ()
+
+
+NOT_ASKED: Final = Asked()
+
+
 class QuotaWatch:
     """Keeps a sender informed. One of the fleet asks SES (at most once a second is allowed)."""
 
@@ -64,7 +88,7 @@ class QuotaWatch:
         account: Account,
         clock: Clock,
         *,
-        every_us: int = 5 * SECOND_US,
+        every_us: int = 2 * SECOND_US,
         fraction: float = 0.952,
     ) -> None:
         """``fraction`` of MaxSendRate is what the sender aims at."""
@@ -101,12 +125,23 @@ class QuotaWatch:
         except ConditionFailed as error:  # somebody else has cut
             self.control = _control(error.items[0] or {})
 
-    def poll(self) -> Sequence[Fact]:
-        """Ask SES if it is time and nobody else does, else read what the fleet knows.
+    def day_is_over(self) -> None:
+        """SES has refused a call since the day's quota is used up, whatever GetAccount says.
 
-        Returns what is to be appended: ``QuotaObserved``, when the limits have changed.
+        Raises:
+            RetryableError: the fleet can't be told now; the next refusal tells it.
         """
+        until = self._clock.now() + CLOSED_US
+        if self.known is not None:
+            self.known = replace(self.known, closed_until=until)
+        self._store.write(Update("fleet", ITEM, set={"closed_until": until}))
+
+    def poll(self, item: Item | None) -> Asked:
+        """Ask SES if it is time and nobody else does; ``item`` is what the fleet knows."""
         now = self._clock.now()
+        self._learn(item or {})
+        if item is not None and now - self._every_us * 4 // 5 <= number(item, "asked_at"):
+            return NOT_ASKED
         turn = Update(
             "fleet",
             ITEM,
@@ -116,12 +151,8 @@ class QuotaWatch:
         try:
             before = self._store.write(turn) or {}
         except ConditionFailed as error:
-            item = error.items[0] or {}
-            self.control = _control(item)
-            if "observed_at" in item:
-                self.known = _known(item)
-            return ()
-        self.control = _control(before)
+            self._learn(error.items[0] or {})
+            return NOT_ASKED
         quota = self._account.quota()
         known = KnownQuota(
             round(quota.max_send_rate * RATE_UNIT),
@@ -129,15 +160,21 @@ class QuotaWatch:
             quota.sent_24h,
             quota.sending_enabled,
             now,
+            self.known.closed_until if self.known else 0,
         )
-        fields = {name: getattr(known, name) for name in KnownQuota.__slots__}
+        fields = {name: getattr(known, name) for name in ANSWERED}
         self._store.write(Update("fleet", ITEM, set=fields))
         self.known = known
         same = (
             before.get("max_send_rate_milli") == known.max_send_rate_milli
             and before.get("max_24h") == known.max_24h
         )
-        return () if same else (_observed(known),)
+        return Asked(known, () if same else (_observed(known),))
+
+    def _learn(self, item: Item) -> None:
+        self.control = _control(item)
+        if "observed_at" in item:
+            self.known = _known(item)
 
 
 def _observed(known: KnownQuota) -> Fact:
@@ -160,4 +197,5 @@ def _known(item: Item) -> KnownQuota:
         number(item, "sent_24h"),
         bool(item["sending_enabled"]),
         number(item, "observed_at"),
+        number(item, "closed_until") if "closed_until" in item else 0,
     )

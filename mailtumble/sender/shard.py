@@ -16,9 +16,12 @@ from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.sender.application import NAME, SenderApplication, unknown_id
 from mailtumble.sender.claims import Claims, ClaimTimes
+from mailtumble.sender.destinations import Destinations, Permits
+from mailtumble.sender.gate import ProbeGate, SenderGate
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.queue import Backlog, Entry, Queue
 from mailtumble.sender.standing import AddressStanding, Standing
+from mailtumble.sender.stops import StopWatch
 from mailtumble.sender.transmission import Job
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import Tally
@@ -51,6 +54,16 @@ class SenderSettings:
     urgent_tenants: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What all the senders share: instants, pauses, stops, and slow domains."""
+
+    instants: Instants
+    standing: Standing
+    stops: StopWatch
+    destinations: Destinations
+
+
 class SenderShard:
     """Everything that the sender does on one shard, save the calls themselves."""
 
@@ -58,20 +71,24 @@ class SenderShard:
         self,
         shard: Shard,
         around: Surroundings,
-        instants: Instants,
-        standing: Standing,
+        fleet: Fleet,
         settings: SenderSettings,
     ) -> None:
         """Know the place; :meth:`take_over` begins the work."""
         self._settings = settings
-        self._standing = standing
         self._around = around
-        self._instants = instants
+        self._fleet = fleet
+        self._permits = Permits(fleet.destinations, around.clock)
+        self._gate = SenderGate(fleet.standing, fleet.stops, self._permits)
         self.appetite = Appetite()
         self._outcomes: deque[Fact] = deque()
+        self._delayed: deque[tuple[str, int]] = deque()
         times = settings.times
         application = SenderApplication(
-            settings.unknown_wait_us, times.deadline_us - times.send_us, self._follow
+            settings.unknown_wait_us,
+            times.deadline_us - times.send_us,
+            self._follow,
+            self._delayed.append,
         )
         self.processor = ShardProcessor(application, shard, around)
         choice = Choice(settings.weights, settings.urgent_tenants)
@@ -127,21 +144,29 @@ class SenderShard:
             RetryableError: nothing is lost; claims that were made run into their deadline.
         """
         now = self._around.clock.now()
-        due = self._queue.take(now, limit, self._standing)
+        self._slow_down()
+        probes = self._probes(now)
+        others = self._queue.take(now, limit, self._gate)
+        due = [*probes, *(each for each in others if each not in probes)]
         if not due:
             return []
-        standing = self._standing.of((each.address for each in due if not each.is_over(now)), now)
+        alive = (each.address for each in due if not each.is_over(now))
+        standing = self._fleet.standing.of(alive, now)
         good = [
             each for each in due if not (each.is_over(now) or standing[each.address].suppressed)
         ]
         self._give_up([each for each in due if each not in good], standing, now)
-        instants = self._instants.take(len(good), now) if good else []
-        self.appetite = self.appetite.after(len(good), instants, now, TAKE_MAX)
-        claimed = self._claim(good[: len(instants)], now)
+        chosen, instants = self._with_instants(good, now)
+        claimed = self._claim(chosen, now)
         if not claimed:
             return []
+        for entry in claimed:
+            self._permits.use(entry.lane.destination)
         send_before = now + self._settings.times.send_us
-        jobs = [Job(entry, at, send_before) for entry, at in zip(claimed, instants, strict=False)]
+        jobs = [
+            Job(entry, at, send_before, probes=entry in probes)
+            for entry, at in zip(claimed, instants, strict=False)
+        ]
         numbers = self.processor.append_facts(
             [self._started(job, standing[job.entry.address]) for job in jobs]
         )
@@ -149,16 +174,18 @@ class SenderShard:
 
     def backlog(self) -> Backlog:
         """What waits here; of what is paused nothing is due."""
-        return self._queue.backlog(self._around.clock.now(), self._standing)
+        return self._queue.backlog(self._around.clock.now(), self._gate)
 
-    def another_instant(self) -> int | None:
+    def another_instant(self, job: Job) -> int | None:
         """An instant in place of one that was missed."""
-        taken = self._instants.take(1, self._around.clock.now())
+        urgent = self._queue.is_urgent(job.entry)
+        taken = self._fleet.instants.take(1, self._around.clock.now(), urgent=urgent)
         return taken[0] if taken else None
 
-    def still_mine(self) -> bool:
-        """Whether nothing has told us yet that the shard is another's."""
-        return not self.processor.cursor.lost
+    def may_call(self, job: Job) -> bool:
+        """Whether nothing has told us yet that the shard is another's, or that SES has stopped."""
+        stopped = self._fleet.stops.holds(job.entry.lane) and not job.probes
+        return not (stopped or self.processor.cursor.lost)
 
     def report(self, job: Job, outcome: Event) -> None:
         """Take an outcome in, to be appended with the next :meth:`flush`."""
@@ -180,6 +207,34 @@ class SenderShard:
         except RetryableError:
             self._outcomes.extendleft(reversed(facts))
             raise
+
+    def _probes(self, now: int) -> list[Entry]:
+        """One mail, where SES has stopped some and it is this sender's turn to try."""
+        stop = self._fleet.stops.due_probe()
+        if stop is None:
+            return []
+        found = self._queue.take(now, 1, ProbeGate(self._fleet.standing, stop))
+        tells = bool(found) and not found[0].is_over(now)
+        return found if tells and self._fleet.stops.takes(stop) else []
+
+    def _with_instants(self, entries: list[Entry], now: int) -> tuple[list[Entry], list[int]]:
+        """Those that get an instant, and the instants; what is urgent may use the day's reserve."""
+        if not entries:
+            return [], []
+        urgent = [each for each in entries if self._queue.is_urgent(each)]
+        plain = [each for each in entries if not self._queue.is_urgent(each)]
+        take = self._fleet.instants.take
+        first = take(len(urgent), now, urgent=True) if urgent else []
+        then = take(len(plain), now) if plain else []
+        instants = sorted((*first, *then))
+        self.appetite = self.appetite.after(len(entries), instants, now, TAKE_MAX)
+        return [*urgent[: len(first)], *plain[: len(then)]], instants
+
+    def _slow_down(self) -> None:
+        """Tell the fleet of domains that defer mail; what it can't be told is heard of again."""
+        while self._delayed:
+            domain, happened_at = self._delayed.popleft()
+            self._fleet.destinations.delayed(domain, happened_at)
 
     def _claim(self, entries: list[Entry], now: int) -> list[Entry]:
         if not entries:

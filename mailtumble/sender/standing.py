@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mailtumble.ports.store import ItemStore
+from mailtumble.ports.store import Item, ItemStore
 from mailtumble.worker.horizon import number, text
 from mailtumble.worker.views import address_key, pauses_key
 from processors.fleet.decider import AT, EVERYBODY, Pause
@@ -39,11 +39,18 @@ class Standing:
 
     def poll(self) -> None:
         """Read what is paused."""
-        item = self._store.get("fleet", pauses_key(self._generation)) or {}
-        paused: Any = item.get("paused") or {}
+        self.learn(self._store.get("fleet", self.key))
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The item of the table ``fleet`` that tells it."""
+        return pauses_key(self._generation)
+
+    def learn(self, item: Item | None) -> None:
+        """Take in what core's view says is paused."""
+        paused: Any = (item or {}).get("paused") or ()
         self.paused = {
-            scope: Pause(text(each, "told"), number(each, "since"))
-            for scope, each in paused.items()
+            text(each, "scope"): Pause(text(each, "told"), number(each, "since")) for each in paused
         }
 
     def held_since(self, lane: Lane) -> int | None:
@@ -51,10 +58,6 @@ class Standing:
         scopes = (EVERYBODY, lane.tenant, AT + lane.destination)
         found = [self.paused[scope].since for scope in scopes if scope in self.paused]
         return min(found, default=None)
-
-    def room(self, destination: str) -> int | None:  # noqa: ARG002
-        """A pause holds whole lanes: what is not held has no limit here."""
-        return None
 
     def of(self, addresses: Iterable[str], now: int) -> Mapping[str, AddressStanding]:
         """How each address stands, in one batch read."""

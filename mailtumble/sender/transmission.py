@@ -35,12 +35,16 @@ TAG_ATTEMPT: Final = "mailtumble-attempt"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed entry whose SendStarted stands on the log, at ``sequence``."""
+    """A claimed entry whose SendStarted stands on the log, at ``sequence``.
+
+    ``probes``: it is to find out whether SES lets mail out again.
+    """
 
     entry: Entry
     instant_at: int
     send_before: int
     sequence: str = ""
+    probes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,10 @@ class Transmission:
         self._unknown_wait_us = unknown_wait_us
 
     def carry_out(
-        self, job: Job, still_mine: Callable[[], bool], another_instant: Callable[[], int | None]
+        self,
+        job: Job,
+        may_call: Callable[[Job], bool],
+        another_instant: Callable[[Job], int | None],
     ) -> Event:
         """Do a job to its outcome, waiting for its instant on this thread.
 
@@ -81,11 +88,11 @@ class Transmission:
             wait_us = ready.job.instant_at - self._clock.now()
             if wait_us > 0:
                 self._clock.sleep(wait_us / SECOND_US)
-            outcome = self.call(ready, still_mine)
+            outcome = self.call(ready, may_call)
             if not isinstance(outcome, Missed):
                 return outcome
             try:
-                instant_at = another_instant()
+                instant_at = another_instant(job)
             except RetryableError:
                 instant_at = None
             if instant_at is None:
@@ -116,12 +123,16 @@ class Transmission:
         mail = OutgoingMail(rewritten.to_bytes(), entry.alias, entry.address, tags)
         return Ready(job, mail)
 
-    def call(self, ready: Ready, still_mine: Callable[[], bool]) -> Event | Missed:
+    def call(self, ready: Ready, may_call: Callable[[Job], bool]) -> Event | Missed:
         """Make the one call of this round, if it is still its time. The instant has come."""
         job = ready.job
         now = self._clock.now()
-        if now >= job.send_before or not still_mine():
+        if now >= job.send_before:
             return self.not_called(job, "its time was over before SES was called")
+        if not may_call(job):
+            return self.not_called(
+                job, "sending was stopped, or handed over, before SES was called"
+            )
         if now > job.instant_at + LATE_US:
             return Missed()
         entry = job.entry

@@ -26,7 +26,9 @@ from schemas.events import (
     RecordRedriven,
     RouteReopened,
     SendingPaused,
+    SendingRestored,
     SendingResumed,
+    SendingStopped,
     SendTimeSet,
     TimerFired,
 )
@@ -38,6 +40,7 @@ Address = (
     AddressBounced | AddressComplained | AddressDelivered | AddressSuppressed | AddressReleased
 )
 Kept = SendingPaused | SendingResumed | AliasChanged | AliasRemoved
+Stopped = SendingStopped | SendingRestored
 Other = TimerFired | QuotaObserved | RecordQuarantined | RecordRedriven
 AFTER_HOLDING: Final = {
     OnExpiry.EXPIRE: "it expires",
@@ -45,7 +48,7 @@ AFTER_HOLDING: Final = {
     OnExpiry.REJECT: "it is rejected",
 }
 
-Operation = Moderated | Ordered | Address | Kept | Other
+Operation = Moderated | Ordered | Address | Kept | Stopped | Other
 
 
 def operation(event: Operation, recorded_at: int) -> str:
@@ -57,6 +60,8 @@ def operation(event: Operation, recorded_at: int) -> str:
             return _ordered(event)
         case SendingPaused() | SendingResumed() | AliasChanged() | AliasRemoved():
             return _kept(event)
+        case SendingStopped() | SendingRestored():
+            return _stopped(event)
         case TimerFired() | QuotaObserved() | RecordQuarantined() | RecordRedriven():
             return _other(event)
         case _:
@@ -136,6 +141,13 @@ def _kept(event: Kept) -> str:
             return f"{event.by} removes {event.alias} (version {event.version})"
         case _:
             assert_never(event)
+
+
+def _stopped(event: Stopped) -> str:
+    whose = f"from {event.scope}" if event.scope else "of the whole account"
+    if isinstance(event, SendingStopped):
+        return f"SES lets nothing out: sending {whose} is stopped{in_brackets(event.why)}"
+    return f"SES lets mail out again: sending {whose}, stopped since {instant(event.stopped_at)}"
 
 
 def _scheduled(schedule: Schedule) -> str:

@@ -20,11 +20,17 @@ from mailtumble.ports.world import (
     Transport,
 )
 from mailtumble.sender.claims import ClaimTimes
+from mailtumble.sender.destinations import ITEM as SLOWED
+from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.instants import Instants
+from mailtumble.sender.ledger import DailyLedger
+from mailtumble.sender.quota import ITEM as QUOTA
 from mailtumble.sender.quota import QuotaWatch
-from mailtumble.sender.shard import SenderSettings, SenderShard
+from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
 from mailtumble.sender.standing import Standing
-from mailtumble.sender.transmission import Transmission
+from mailtumble.sender.stops import ITEM as STOPS
+from mailtumble.sender.stops import StopWatch
+from mailtumble.sender.transmission import Job, Transmission
 from mailtumble.worker.application import Fact
 from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
@@ -32,7 +38,9 @@ from mailtumble.worker.metrics import Meter, Tally
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from mailtumble.worker.trials import Trials
 from processors.moderation.rules import header_names
-from schemas.values import SECOND_US
+from processors.sending.stops import scope_of
+from schemas.events import Event, SendAccepted, SendDeferred
+from schemas.values import SECOND_US, DeferReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,20 +168,62 @@ class SenderParts:
             every_us=plan.quota_every_us,
             fraction=plan.rate_fraction,
         )
-        self.standing = Standing(ports.store, plan.generation, plan.rules.address_key)
-        self.instants = Instants(ports.store, plan.account, self.quota.rate_milli)
+        store, clock = ports.store, ports.clock
+        self.ledger = DailyLedger(store, plan.account, self.quota, clock, plan.daily_reserve)
+        self.fleet = Fleet(
+            Instants(store, plan.account, self.quota.rate_milli, self.ledger.share),
+            Standing(store, plan.generation, plan.rules.address_key),
+            StopWatch(store, clock),
+            Destinations(
+                store,
+                plan.account,
+                clock,
+                self.quota.rate_milli,
+                plan.domain_limits,
+                slows_down=plan.domain_slowdown,
+            ),
+        )
+        self._store = store
         self.transmission = Transmission(
             ports.objects, ports.transport, ports.clock, plan.unknown_wait_us
         )
 
     def lane(self, shard: Shard) -> SenderShard:
         """``sender`` on one shard."""
-        return SenderShard(shard, self._around, self.instants, self.standing, self._settings)
+        return SenderShard(shard, self._around, self.fleet, self._settings)
 
     def poll(self) -> Sequence[Fact]:
-        """Learn of pauses and of the quota; what is to be told of it."""
-        self.standing.poll()
-        return self.quota.poll()
+        """Learn of pauses, stops, slow domains and the quota, in one read; what is to be told."""
+        fleet = self.fleet
+        keys = [fleet.standing.key, STOPS, SLOWED, QUOTA]
+        pauses, stops, slowed, quota = self._store.get_all("fleet", keys)
+        fleet.standing.learn(pauses)
+        fleet.stops.learn(stops)
+        fleet.destinations.learn(slowed)
+        asked = self.quota.poll(quota)
+        if asked.known is None:
+            return asked.facts
+        return (*asked.facts, *fleet.stops.account(enabled=asked.known.sending_enabled))
+
+    def heed(self, job: Job, outcome: Event) -> Sequence[Fact]:
+        """Let the whole fleet slow down, stop, or go on by what SES has answered.
+
+        Returns what is to be appended. Raises RetryableError: the fleet can't be told now.
+        """
+        lane = job.entry.lane
+        match outcome:
+            case SendAccepted(called_at=called_at):
+                return self.fleet.stops.accepted(lane, called_at)
+            case SendDeferred(reason=DeferReason.THROTTLED, called_at=called_at):
+                self.quota.refused(called_at)
+            case SendDeferred(reason=DeferReason.DAILY_QUOTA):
+                self.quota.day_is_over()
+            case SendDeferred(reason=reason, detail=detail):
+                scope = scope_of(reason, lane.source)
+                return () if scope is None else self.fleet.stops.refused(scope, detail)
+            case _:
+                pass
+        return ()
 
 
 def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:

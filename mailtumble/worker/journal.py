@@ -27,7 +27,9 @@ from schemas.events import (
     SendExpired,
     SendFailed,
     SendingPaused,
+    SendingRestored,
     SendingResumed,
+    SendingStopped,
     SendParked,
     SendSuppressed,
     SendUnknown,
@@ -46,7 +48,9 @@ NOTABLE: Final = (
     SendParked,
     SendSuppressed,
     SendingPaused,
+    SendingRestored,
     SendingResumed,
+    SendingStopped,
 )
 TELLER: Final = "core"
 """Every application reads every event; one of them tells the notable ones."""

@@ -136,6 +136,12 @@ QUARANTINED: Final = _counter(
     cloudwatch="Quarantined",
 )
 SENDS: Final = _counter("sends", SENDER, "Calls that SES has accepted.", cloudwatch="Sends")
+STOPPED: Final = _gauge(
+    "sending_stopped",
+    SENDER,
+    "1 or more while SES lets nothing out: of the account, or of domains that mail goes out from.",
+    cloudwatch="SendingStopped",
+)
 REFUSALS: Final = _counter(
     "refusals",
     SENDER,

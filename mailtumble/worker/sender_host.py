@@ -15,6 +15,7 @@ from mailtumble.sender.queue import Backlog
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
 from mailtumble.worker import journal
+from mailtumble.worker.application import Fact
 from mailtumble.worker.assembly import Lane, SenderParts
 from mailtumble.worker.lane_host import Hosted, LaneHost, Work
 from mailtumble.worker.metrics import (
@@ -26,6 +27,7 @@ from mailtumble.worker.metrics import (
     RATE,
     REFUSALS,
     SENDS,
+    STOPPED,
     UNKNOWN,
     Meter,
 )
@@ -36,7 +38,8 @@ from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUn
 from schemas.values import SECOND_US, DeferReason
 
 PACE_S: Final = 0.2
-QUOTA_S: Final = 1.0
+FLEET_S: Final = 0.5
+"""How soon a sender hears of what another has found out, of pauses and of a new quota."""
 CALLS_MAX: Final = 64
 SENDING: Final = "sending"
 """The step that is missed where much is due and nothing leaves."""
@@ -66,9 +69,9 @@ class SenderWork(Work):
         return self.parts.lane(shard)
 
     def add_timers(self) -> None:
-        """Pace and quota."""
+        """Pace, and what the fleet knows."""
         host = self.host
-        host.faust.timer(QUOTA_S, host.guarded("quota", self._poll_quota))
+        host.faust.timer(FLEET_S, host.guarded("fleet", self._poll_fleet))
         pace = host.guarded("pace", lambda: host.each_lane("pace", self._pace))
         host.faust.timer(PACE_S, pace)
 
@@ -85,8 +88,11 @@ class SenderWork(Work):
         """Let the threads of calls go."""
         self._calls.shutdown(wait=False, cancel_futures=True)
 
-    async def _poll_quota(self) -> None:
-        facts = await self.host.blocking(self.parts.poll)
+    async def _poll_fleet(self) -> None:
+        await self._tell(await self.host.blocking(self.parts.poll))
+        self.host.meter.set(STOPPED, value=len(self.parts.fleet.stops.standing))
+
+    async def _tell(self, facts: Sequence[Fact]) -> None:
         if facts:
             records = [outgoing(fact, self.host.ports.clock.now()) for fact in facts]
             await self.host.blocking(lambda: self.host.ports.stream.append(records))
@@ -105,7 +111,8 @@ class SenderWork(Work):
             task = asyncio.create_task(self._carry_out(lane, job))
             self._jobs[task] = lane
             task.add_done_callback(self._jobs.pop)
-        if not backlog.due or self.parts.quota.rate_milli() < JUDGED_RATE_MILLI:
+        slow = self.parts.quota.rate_milli() < JUDGED_RATE_MILLI
+        if not backlog.free or slow or self.parts.ledger.is_ending():
             self.host.done(hosted, SENDING)
         elif jobs:
             # Lanes share the instants: while one sends, another may have to wait.
@@ -128,20 +135,21 @@ class SenderWork(Work):
         loop = asyncio.get_running_loop()
         outcome = await loop.run_in_executor(
             self._calls,
-            lambda: self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant),
+            lambda: self.parts.transmission.carry_out(job, lane.may_call, lane.another_instant),
         )
         lane.report(job, outcome)
-        await self._slow_down(outcome)
+        await self._heed(job, outcome)
         count_outcome(self.host.meter, outcome)
         with about(**_fields(job), application=NAME, shard=lane.processor.shard.id):
             journal.called(outcome)
 
-    async def _slow_down(self, outcome: Event) -> None:
-        if isinstance(outcome, SendDeferred) and outcome.reason == DeferReason.THROTTLED:
-            try:
-                await self.host.blocking(lambda: self.parts.quota.refused(outcome.called_at))
-            except RetryableError as error:
-                logger.warning("the fleet could not be told to slow down: %s", error)
+    async def _heed(self, job: Job, outcome: Event) -> None:
+        if isinstance(outcome, SendAccepted) and not self.parts.fleet.stops.standing:
+            return
+        try:
+            await self._tell(await self.host.blocking(lambda: self.parts.heed(job, outcome)))
+        except RetryableError as error:
+            logger.warning("the fleet could not be told what SES has answered: %s", error)
 
 
 def count_outcome(meter: Meter, outcome: Event) -> None:

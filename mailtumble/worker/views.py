@@ -100,9 +100,11 @@ def pauses_key(generation: str) -> dict[str, str]:
 
 def pauses_item(generation: str, fleet: Fleet) -> Put:
     """Which scopes are paused ("" is everybody), by whom and why, and since when what comes in."""
-    paused: dict[str, Item] = {
-        scope: {"told": pause.told, "since": pause.since} for scope, pause in fleet.paused.items()
-    }
+    # A list: DynamoDB takes no empty name, which everybody's is.
+    paused: list[Item] = [
+        {"scope": scope, "told": pause.told, "since": pause.since}
+        for scope, pause in fleet.paused.items()
+    ]
     return Put("fleet", {**pauses_key(generation), "paused": paused})
 
 

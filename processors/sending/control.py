@@ -1,7 +1,8 @@
-"""How fast the fleet may go: cut at once where SES refuses, raised slowly afterwards. Pure.
+"""How fast mail may go: cut at once where it is refused, raised slowly afterwards. Pure.
 
 The instants of the next two seconds are dealt out already when SES refuses: what is refused of
-them tells nothing new. So there is one cut an epoch, however many refusals.
+them tells nothing new. So there is one cut an epoch, however many refusals. A domain whose servers
+defer mail is slowed by the same rule, in its own measure.
 """
 
 from __future__ import annotations
@@ -14,13 +15,27 @@ from schemas.values import SECOND_US
 
 WHOLE: Final = 1000
 """Factors are kept in thousandths, as whole numbers."""
-CUT: Final = 700
 EPOCH_US: Final = (AHEAD_SLICES + 1) * SLICE_US
 """What is reserved ahead, and a second for calls that are slow to leave."""
-RECOVERS_IN_US: Final = 60 * SECOND_US
-"""From a single cut back to the whole rate."""
-LEAST: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How deep a cut is, how long its epoch, how soon a single one is forgotten, what is left.
+
+    Factors in thousandths, times in microseconds.
+    """
+
+    cut: int
+    epoch_us: int
+    recovers_in_us: int
+    least: int
+
+
+FLEET: Final = Manner(700, EPOCH_US, 60 * SECOND_US, 50)
 """However often SES refuses: a twentieth goes on, to notice when it no longer does."""
+DOMAIN: Final = Manner(500, 60 * SECOND_US, 600 * SECOND_US, 10)
+"""SES tells of a delay minutes after the fact, and tries again by itself: no hurry here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +45,19 @@ class Control:
     cut_at: int = 0
     factor: int = WHOLE
 
-    def now(self, now: int) -> int:
+    def now(self, now: int, manner: Manner = FLEET) -> int:
         """The factor that holds now."""
-        recovering_us = max(0, now - self.cut_at - EPOCH_US)
-        return min(WHOLE, self.factor + recovering_us * (WHOLE - CUT) // RECOVERS_IN_US)
+        recovering_us = max(0, now - self.cut_at - manner.epoch_us)
+        regained = recovering_us * (WHOLE - manner.cut) // manner.recovers_in_us
+        return min(WHOLE, self.factor + regained)
 
-    def refused(self, called_at: int, now: int) -> Control | None:
-        """After SES has called a call that left at ``called_at`` too fast; None: nothing new."""
-        if called_at < self.cut_at + EPOCH_US:
+    def refused(self, called_at: int, now: int, manner: Manner = FLEET) -> Control | None:
+        """After what left at ``called_at`` was too fast for somebody; None: nothing new."""
+        if called_at < self.cut_at + manner.epoch_us:
             return None
-        return Control(now, max(LEAST, self.now(now) * CUT // WHOLE))
+        return Control(now, max(manner.least, self.now(now, manner) * manner.cut // WHOLE))
 
 
-def steered(rate_milli: int, control: Control, now: int) -> int:
+def steered(rate_milli: int, control: Control, now: int, manner: Manner = FLEET) -> int:
     """What is left of a rate (thousandths a second); at least one instant in 20 minutes."""
-    return max(1, rate_milli * control.now(now) // WHOLE) if rate_milli else 0
+    return max(1, rate_milli * control.now(now, manner) // WHOLE) if rate_milli else 0

@@ -20,7 +20,9 @@ class Backoff:
 SCHEDULE: Final[dict[DeferReason, Backoff]] = {
     DeferReason.NOT_CALLED: Backoff(0, 0),
     DeferReason.THROTTLED: Backoff(2 * SECOND_US, MINUTE_US),
-    DeferReason.STOPPED: Backoff(MINUTE_US, 10 * MINUTE_US),
+    # The fleet has stopped, and lets single mails try: they need not wait for long by themselves.
+    DeferReason.STOPPED: Backoff(15 * SECOND_US, 2 * MINUTE_US),
+    DeferReason.UNVERIFIED: Backoff(15 * SECOND_US, 2 * MINUTE_US),
     DeferReason.DAILY_QUOTA: Backoff(10 * MINUTE_US, HOUR_US),
     DeferReason.TRANSIENT: Backoff(15 * SECOND_US, HOUR_US),
 }

@@ -44,7 +44,9 @@ from schemas.events.operation import (
     RecordQuarantined,
     RecordRedriven,
     SendingPaused,
+    SendingRestored,
     SendingResumed,
+    SendingStopped,
     TimerFired,
 )
 from schemas.events.sending import (
@@ -110,6 +112,8 @@ Event = (
     | CommandAnswered
     | SendingPaused
     | SendingResumed
+    | SendingStopped
+    | SendingRestored
     | AliasChanged
     | AliasRemoved
 )
@@ -177,7 +181,9 @@ __all__ = [
     "SendTimeSet",
     "SendUnknown",
     "SendingPaused",
+    "SendingRestored",
     "SendingResumed",
+    "SendingStopped",
     "TargetReopened",
     "TimerFired",
     "Versions",

@@ -91,6 +91,22 @@ class SendingResumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendingStopped:
+    """SES lets nothing out: of the account, or (``scope``) of a domain that mail goes out from."""
+
+    scope: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingRestored:
+    """SES lets mail out again, after ``SendingStopped`` of the same scope."""
+
+    scope: str
+    stopped_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AliasChanged:
     """Somebody put an alias, whose ``version`` it is from then on."""
 

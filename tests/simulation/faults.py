@@ -38,7 +38,7 @@ SITES: Final = (
     "dynamodb write slices",
     "dynamodb write fleet",
     "dynamodb get cursors",
-    "dynamodb get fleet",
+    "dynamodb get_all fleet",
     "dynamodb get_all addresses",
     "dynamodb get_all subjects",
     "dynamodb query timers",

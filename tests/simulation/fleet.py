@@ -18,11 +18,12 @@ from tests.simulation.guards import guarded_ports
 from tests.simulation.scheduler import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mailtumble.ports.stream import Shard
     from mailtumble.sender.shard import SenderShard
     from mailtumble.sender.transmission import Job
+    from mailtumble.worker.application import Fact
     from mailtumble.worker.assembly import Lane
     from mailtumble.worker.shard import ShardProcessor
     from schemas.events import Event
@@ -111,9 +112,11 @@ class SimulatedWorker:
         self.process.die()
 
     def _poll_quota(self) -> None:
-        now = self.world.clock.now()
-        facts = self.parts.poll()
+        self._tell(self.parts.poll())
+
+    def _tell(self, facts: Sequence[Fact]) -> None:
         if facts:
+            now = self.world.clock.now()
             self.ports.stream.append([outgoing(fact, now) for fact in facts])
 
     def _shards(self, begin: Callable[[Shard], None]) -> None:
@@ -158,8 +161,9 @@ class SimulatedWorker:
         self._drive(shard, lane, pace)
 
     def _carry_out(self, lane: SenderShard, job: Job) -> None:
-        outcome = self.parts.transmission.carry_out(job, lane.still_mine, lane.another_instant)
+        outcome = self.parts.transmission.carry_out(job, lane.may_call, lane.another_instant)
         lane.report(job, outcome)
+        _unless_not_now(lambda: self._tell(self.parts.heed(job, outcome)))
         self._jobs -= 1
 
     def _drive(self, shard: Shard, lane: Lane, pace: Callable[[], None]) -> None:

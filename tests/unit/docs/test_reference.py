@@ -182,7 +182,9 @@ def test_only_events_about_something_else_are_silent() -> None:
         "CommandGiven",
         "CommandAnswered",
         "SendingPaused",
+        "SendingRestored",
         "SendingResumed",
+        "SendingStopped",
         "AliasChanged",
         "AliasRemoved",
     }

@@ -88,8 +88,8 @@ def test_without_a_set_none_is_named(
         ("AccountSendingPausedException", "paused", DeferReason.STOPPED),
         ("ConfigurationSetSendingPausedException", "paused", DeferReason.STOPPED),
         ("ConfigurationSetDoesNotExist", "no such set", DeferReason.STOPPED),
-        ("MailFromDomainNotVerifiedException", "no MX", DeferReason.STOPPED),
-        ("MessageRejected", f"{UNVERIFIED}a@example.org", DeferReason.STOPPED),
+        ("MailFromDomainNotVerifiedException", "no MX", DeferReason.UNVERIFIED),
+        ("MessageRejected", f"{UNVERIFIED}a@example.org", DeferReason.UNVERIFIED),
         ("SomethingNew", "never heard of", DeferReason.TRANSIENT),
     ],
 )

@@ -154,7 +154,7 @@ class SmallWorld:
 
     def learn_quota(self) -> None:
         """Let the sender ask for its quota."""
-        self._parts.quota.poll()
+        self._parts.quota.poll(self.items.get("fleet", {"name": "quota"}))
 
     def poll(self) -> None:
         """Let the sender learn what is paused, too."""

@@ -26,6 +26,7 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
         "rate_per_second": None,
         "quota": {"max_send_rate": None, "max_24h": None, "sent_24h": None},
         "eta_seconds": None,
+        "stopped": {},
         "paused": {},
         "drained": {},
     }

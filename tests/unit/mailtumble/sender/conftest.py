@@ -9,10 +9,12 @@ import pytest
 
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.claims import ClaimTimes
+from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.queue import Entry
-from mailtumble.sender.shard import SenderSettings, SenderShard
+from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
 from mailtumble.sender.standing import Standing
+from mailtumble.sender.stops import StopWatch
 from mailtumble.worker.shard import Surroundings
 from schemas.codec import decode, encode
 from schemas.envelope import EventEnvelope
@@ -59,20 +61,26 @@ class Place:
     store: InMemoryItems = field(default_factory=InMemoryItems)
     rate_milli: int = 100_000
     address_key: str = "key"
+    limits: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Open the stream; nobody is paused or suppressed."""
         self.stream = InMemoryStream(self.clock, shards=1)
         self.standing = Standing(self.store, "g1", self.address_key)
+        self.stops = StopWatch(self.store, self.clock)
 
     def lane(self, owner: str = "sender-1") -> SenderShard:
         """A sender that has just taken the shard over."""
         objects = InMemoryObjects()
         around = Surroundings(self.stream, self.store, objects, "mail", self.clock)
         instants = Instants(self.store, "local", lambda: self.rate_milli)
+        slow = Destinations(
+            self.store, "local", self.clock, lambda: self.rate_milli, self.limits, slows_down=True
+        )
+        fleet = Fleet(instants, self.standing, self.stops, slow)
         settings = SenderSettings(owner=owner, times=TIMES, unknown_wait_us=UNKNOWN_WAIT_US)
         (shard,) = self.stream.shards()
-        lane = SenderShard(shard, around, instants, self.standing, settings)
+        lane = SenderShard(shard, around, fleet, settings)
         lane.take_over()
         return lane
 

@@ -111,6 +111,10 @@ class SomeGate:
         """Of a tenant."""
         return self.held.get(lane.tenant)
 
+    def is_limited(self, destination: str) -> bool:
+        """Those with a room."""
+        return destination in self.rooms
+
     def room(self, destination: str) -> int | None:
         """Of a domain."""
         return self.rooms.get(destination)
@@ -131,6 +135,8 @@ def test_what_is_held_stays_and_does_not_stand_in_the_way() -> None:
     assert taken == {"p2", "p3", "d1", "open"}
     assert queue.backlog(after(0), gate).due == 2
     assert queue.backlog(after(0), gate).waiting == 6
+    limited = SomeGate(held=gate.held, rooms={"example.org": 1})
+    assert (queue.backlog(after(0), gate).free, queue.backlog(after(0), limited).free) == (2, 0)
 
 
 def test_a_slow_domain_takes_its_share_and_no_other_waits() -> None:

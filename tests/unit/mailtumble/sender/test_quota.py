@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mailtumble.ports.world import Quota
-from mailtumble.sender.quota import SUBJECT, QuotaWatch, known_quota
+from mailtumble.sender.quota import ITEM, SUBJECT, QuotaWatch, known_quota
+from mailtumble.worker.application import Fact
 from schemas.events import QuotaObserved
 from tests.fakes import InMemoryItems, VirtualClock
 
@@ -35,6 +36,10 @@ class Fleet:
         """One more sender's watch."""
         return QuotaWatch(self.store, self.account, self.clock)
 
+    def poll(self, watch: QuotaWatch) -> tuple[Fact, ...]:
+        """Let it look; what it wants told."""
+        return watch.poll(self.store.get("fleet", ITEM)).facts
+
 
 def test_before_the_first_answer_nothing_may_be_sent() -> None:
     """No quota, no rate."""
@@ -47,7 +52,7 @@ def test_the_first_answer_is_told_and_known() -> None:
     """The rate is a share of MaxSendRate, in thousandths."""
     fleet = Fleet()
     watch = fleet.watch()
-    (fact,) = watch.poll()
+    (fact,) = fleet.poll(watch)
     assert fact.subject == SUBJECT
     assert fact.events == (QuotaObserved(max_send_rate=14.0, max_24h=50_000),)
     assert watch.rate_milli() == 13_328
@@ -60,23 +65,50 @@ def test_one_of_the_fleet_asks_and_the_others_read() -> None:
     watches = [fleet.watch() for _ in range(3)]
     for _ in range(4):
         for watch in watches:
-            watch.poll()
+            fleet.poll(watch)
         fleet.clock.advance(5)
     assert fleet.account.asked == 4
     assert {watch.rate_milli() for watch in watches} == {13_328}
+
+
+def test_a_fresh_answer_costs_no_write() -> None:
+    """The turn is tried only where the last question is old enough."""
+    fleet = Fleet()
+    one, two = fleet.watch(), fleet.watch()
+    fleet.poll(one)
+    before = fleet.store.get("fleet", ITEM)
+    fleet.clock.advance(1)
+    fleet.poll(two)
+    assert fleet.store.get("fleet", ITEM) == before
+    assert two.known == one.known
+    assert fleet.account.asked == 1
+
+
+def test_when_ses_says_that_the_day_is_over_it_is_so_for_a_minute() -> None:
+    """For the whole fleet, and over the next answers of GetAccount, which may lag."""
+    fleet = Fleet()
+    one, two = fleet.watch(), fleet.watch()
+    fleet.poll(one)
+    one.day_is_over()
+    until = fleet.clock.now() + 60_000_000
+    fleet.clock.advance(5)
+    fleet.poll(one)
+    fleet.poll(two)
+    assert (one.known and one.known.closed_until) == until
+    assert two.known == one.known
 
 
 def test_only_changes_are_told() -> None:
     """What was sent in the last 24 hours changes all the time and is no event."""
     fleet = Fleet()
     watch = fleet.watch()
-    assert len(watch.poll()) == 1
+    assert len(fleet.poll(watch)) == 1
     fleet.clock.advance(5)
     fleet.account.answer = Quota(14.0, 50_000, 99, sending_enabled=True)
-    assert watch.poll() == ()
+    assert fleet.poll(watch) == ()
     fleet.clock.advance(5)
     fleet.account.answer = Quota(13.3, 50_000, 99, sending_enabled=True)
-    (fact,) = watch.poll()
+    (fact,) = fleet.poll(watch)
     assert fact.events == (QuotaObserved(max_send_rate=13.3, max_24h=50_000),)
     assert watch.rate_milli() == 12_661
 
@@ -86,11 +118,11 @@ def test_a_paused_account_sends_nothing() -> None:
     fleet = Fleet()
     watch = fleet.watch()
     fleet.account.answer = Quota(14.0, -1, 0, sending_enabled=False)
-    watch.poll()
+    fleet.poll(watch)
     assert watch.rate_milli() == 0
     fleet.clock.advance(5)
     fleet.account.answer = Quota(14.0, -1, 0, sending_enabled=True)
-    watch.poll()
+    fleet.poll(watch)
     assert watch.rate_milli() == 13_328
 
 
@@ -98,8 +130,8 @@ def test_a_refusal_slows_the_whole_fleet_down() -> None:
     """At once for its sender, with the next poll for the others; and once an epoch."""
     fleet = Fleet()
     one, two = fleet.watch(), fleet.watch()
-    one.poll()
-    two.poll()
+    fleet.poll(one)
+    fleet.poll(two)
     whole = one.rate_milli()
     one.refused(fleet.clock.now())
     assert one.rate_milli() == whole * 7 // 10
@@ -109,7 +141,7 @@ def test_a_refusal_slows_the_whole_fleet_down() -> None:
     one.refused(fleet.clock.now() + 1)
     assert two.rate_milli() == one.rate_milli() == whole * 7 // 10
     late = fleet.watch()
-    late.poll()
+    fleet.poll(late)
     assert late.rate_milli() == one.rate_milli()
 
 
@@ -117,14 +149,14 @@ def test_the_rate_comes_back_by_itself_and_is_cut_again() -> None:
     """In a minute or so; the one who asks SES keeps the cut."""
     fleet = Fleet()
     watch = fleet.watch()
-    watch.poll()
+    fleet.poll(watch)
     whole = watch.rate_milli()
     watch.refused(fleet.clock.now())
     fleet.clock.advance(6)
-    watch.poll()
+    fleet.poll(watch)
     assert whole * 7 // 10 <= watch.rate_milli() < whole * 8 // 10
     fleet.clock.advance(70)
-    watch.poll()
+    fleet.poll(watch)
     assert watch.rate_milli() == whole
     watch.refused(fleet.clock.now())
     assert watch.rate_milli() == whole * 7 // 10

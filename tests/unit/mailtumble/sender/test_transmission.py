@@ -63,8 +63,8 @@ class Sender:
         self,
         job: Job = JOB,
         *,
-        mine: Callable[[], bool] = lambda: True,
-        instant: Callable[[], int | None] = lambda: None,
+        mine: Callable[[Job], bool] = lambda _: True,
+        instant: Callable[[Job], int | None] = lambda _: None,
     ) -> Event:
         """Do the job to its end."""
         return self.transmission.carry_out(job, mine, instant)
@@ -189,7 +189,7 @@ def test_an_outage_of_s3_ends_the_round_without_a_call(sender: Sender) -> None:
 def test_a_missed_instant_is_replaced_by_another(sender: Sender) -> None:
     """The call is made at the new one, still before ``send_before``."""
     sender.clock.move_to(after(1) + LATE_US + 1)
-    outcome = sender.carry_out(instant=lambda: after(3))
+    outcome = sender.carry_out(instant=lambda _: after(3))
     assert isinstance(outcome, SendAccepted)
     assert outcome.called_at == after(3)
 
@@ -203,12 +203,12 @@ def test_a_call_a_little_late_is_still_in_its_place(sender: Sender, late: int) -
     assert outcome.called_at == after(1) + late
 
 
-def _outage() -> int | None:
+def _outage(_: Job) -> int | None:
     message = "throttled"
     raise RetryableError(message)
 
 
-@pytest.mark.parametrize("instant", [lambda: None, _outage])
+@pytest.mark.parametrize("instant", [lambda _: None, _outage])
 def test_without_another_instant_the_round_ends(
     sender: Sender, instant: Callable[[], int | None]
 ) -> None:
@@ -221,13 +221,13 @@ def test_without_another_instant_the_round_ends(
 def test_an_instant_behind_the_deadline_is_of_no_use(sender: Sender) -> None:
     """In no case is SES called at or after ``send_before``: the claim may be another's then."""
     sender.clock.move_to(after(2))
-    _not_called(sender.carry_out(instant=lambda: after(5)))
+    _not_called(sender.carry_out(instant=lambda _: after(5)))
     assert sender.post.accepted == []
 
 
 def test_whoever_has_lost_the_shard_does_not_call(sender: Sender) -> None:
     """Asked at the last moment, right before the call."""
-    _not_called(sender.carry_out(mine=lambda: False))
+    _not_called(sender.carry_out(mine=lambda _: False))
     assert sender.post.accepted == []
 
 
@@ -236,5 +236,5 @@ def test_a_call_that_comes_late_is_missed_not_made(sender: Sender) -> None:
     ready = sender.transmission.prepare(JOB)
     assert isinstance(ready, Ready)
     sender.clock.move_to(after(1) + LATE_US + 1)
-    assert isinstance(sender.transmission.call(ready, lambda: True), Missed)
+    assert isinstance(sender.transmission.call(ready, lambda _: True), Missed)
     assert sender.clock.now() < JOB.send_before - SECOND_US

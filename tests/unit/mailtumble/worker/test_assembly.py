@@ -80,7 +80,7 @@ def test_a_sender_learns_of_pauses_before_it_learns_that_it_may_send() -> None:
     assert parts.quota.known is None
     assert [type(fact.events[0]) for fact in parts.poll()] == [QuotaObserved]
     assert parts.quota.known is not None
-    assert parts.standing.held_since(Lane("shop", "", "")) == 0
+    assert parts.fleet.standing.held_since(Lane("shop", "", "")) == 0
 
 
 def test_the_sender_knows_addresses_by_cores_key() -> None:
@@ -91,7 +91,7 @@ def test_the_sender_knows_addresses_by_cores_key() -> None:
     subject = address_subject("bob@example.org", "secret")
     state = Address(address="bob@example.org", reason=SuppressionReason.MANUAL)
     ports.store.write_all([address_item("g7", subject, state)])
-    standing = SenderParts(ports, plan, lambda: False).standing.of(["bob@example.org"], 0)
+    standing = SenderParts(ports, plan, lambda: False).fleet.standing.of(["bob@example.org"], 0)
     assert standing["bob@example.org"].suppressed == "by hand"
 
 

@@ -211,9 +211,9 @@ def test_two_kinds_of_subjects_in_one_batch(place: Place) -> None:
     assert _answer(place, "pause") == (True, "sending of shop is paused")
     assert _answer(place, "again") == (False, "sending of shop is paused already, by ann")
     assert place.store.scan("addresses") == []
-    assert (place.store.get("fleet", pauses_key("g1")) or {})["paused"] == {
-        "shop": {"told": "ann", "since": 0}
-    }
+    assert (place.store.get("fleet", pauses_key("g1")) or {})["paused"] == [
+        {"scope": "shop", "told": "ann", "since": 0}
+    ]
     assert owner.tally.void == 0
     deciders = {each.subject: each.decider for each in place.log() if each.is_decision}
     assert deciders == {SUBJECT: "mail", where: "address", FLEET_SUBJECT: "fleet"}
@@ -232,9 +232,9 @@ def test_the_fleets_state_survives_its_owner(place: Place) -> None:
         False,
         "sending of the whole fleet is paused already, by ann",
     )
-    assert (place.store.get("fleet", pauses_key("g1")) or {})["paused"] == {
-        "": {"told": "ann", "since": 0}
-    }
+    assert (place.store.get("fleet", pauses_key("g1")) or {})["paused"] == [
+        {"scope": "", "told": "ann", "since": 0}
+    ]
 
 
 def test_a_subject_that_nobody_decides_about_is_remembered_all_the_same(place: Place) -> None:

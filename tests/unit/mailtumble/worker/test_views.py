@@ -126,10 +126,10 @@ def test_pauses_are_one_item() -> None:
     fleet = Fleet({"": Pause("ann"), "shop": Pause("bea: spam run", 9)})
     assert _item(views.pauses_item("g1", fleet)) == {
         "name": "pauses#g1",
-        "paused": {
-            "": {"told": "ann", "since": 0},
-            "shop": {"told": "bea: spam run", "since": 9},
-        },
+        "paused": [
+            {"scope": "", "told": "ann", "since": 0},
+            {"scope": "shop", "told": "bea: spam run", "since": 9},
+        ],
     }
 
 

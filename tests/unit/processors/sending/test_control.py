@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.sending.control import (
-    CUT,
     EPOCH_US,
-    LEAST,
-    RECOVERS_IN_US,
+    FLEET,
     WHOLE,
     Control,
     steered,
@@ -32,7 +30,7 @@ def cut(at: int = NOW) -> Control:
 def test_a_refusal_cuts_at_once() -> None:
     """By three tenths."""
     assert FREE.now(NOW) == WHOLE
-    assert cut().now(NOW) == CUT
+    assert cut().now(NOW) == FLEET.cut
     assert steered(76_000, cut(), NOW) == 53_200
 
 
@@ -46,14 +44,14 @@ def test_the_next_epoch_cuts_again() -> None:
     """From where the rate stands by then."""
     again = cut().refused(NOW + EPOCH_US, NOW + EPOCH_US)
     assert again is not None
-    assert again.factor == CUT * CUT // WHOLE
+    assert again.factor == FLEET.cut * FLEET.cut // WHOLE
 
 
 def test_the_whole_rate_comes_back_slowly() -> None:
     """In a minute, and by no more than a hundredth in two seconds."""
     control = cut()
-    assert control.now(NOW + EPOCH_US) == CUT
-    steps = range(0, RECOVERS_IN_US + SECOND_US, 2 * SECOND_US)
+    assert control.now(NOW + EPOCH_US) == FLEET.cut
+    steps = range(0, FLEET.recovers_in_us + SECOND_US, 2 * SECOND_US)
     factors = [control.now(NOW + EPOCH_US + step) for step in steps]
     assert factors[-1] == WHOLE
     assert all(0 <= after - before <= 10 for before, after in pairwise(factors))
@@ -66,9 +64,9 @@ def test_a_trickle_is_left_whatever_is_refused(waits: list[int]) -> None:
     for wait in waits:
         now += wait
         control = control.refused(now, now) or control
-        assert LEAST <= control.now(now) <= WHOLE
+        assert FLEET.least <= control.now(now) <= WHOLE
         assert steered(1, control, now) == 1
-    assert control.now(now + 20 * RECOVERS_IN_US) == WHOLE
+    assert control.now(now + 20 * FLEET.recovers_in_us) == WHOLE
 
 
 def test_no_rate_stays_none() -> None:

@@ -1,0 +1,152 @@
+"""What SES has stopped, as the whole fleet knows it: one item, changed under a condition."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from mailtumble.ports.store import ConditionFailed, Equals, Item, ItemStore, Update, absent_or
+from mailtumble.ports.world import Clock
+from mailtumble.sender.application import NAME
+from mailtumble.worker.application import Fact
+from mailtumble.worker.horizon import number, text
+from processors.sending import stops
+from processors.sending.lanes import Lane
+from processors.sending.stops import ACCOUNT, DISABLED, Stop, Stops
+from schemas.errors import RetryableError
+from schemas.events import Event, SendingRestored, SendingStopped
+from schemas.ids import FLEET_SUBJECT, derive
+
+ITEM: Final = {"name": "stops"}
+TRIES: Final = 3
+
+logger = logging.getLogger(__name__)
+
+
+class StopWatch:
+    """Keeps a sender from calling where SES lets nothing out, and lets single mails try."""
+
+    def __init__(self, store: ItemStore, clock: Clock) -> None:
+        """Nothing is known to be stopped."""
+        self._store = store
+        self._clock = clock
+        self._version = 0
+        self.standing: Stops = {}
+
+    def learn(self, item: Item | None) -> None:
+        """Take in what the fleet knows."""
+        self._version = number(item, "version") if item else 0
+        self.standing = read_stops(item)
+
+    def holds(self, lane: Lane) -> bool:
+        """Whether mail of a lane is stopped."""
+        return any(each.covers(lane) for each in self.standing.values())
+
+    def due_probe(self) -> Stop | None:
+        """A stop for which one mail may be tried now, by whoever :meth:`takes` the turn."""
+        return stops.due_probe(self.standing, self._clock.now())
+
+    def takes(self, stop: Stop) -> bool:
+        """Whether it is this sender that tries one mail."""
+        now = self._clock.now()
+
+        def after(standing: Stops) -> Stops | None:
+            there = standing.get(stop.scope)
+            return None if there != stop else {**standing, stop.scope: stop.probed(now)}
+
+        return self._change(after) is not None
+
+    def refused(self, scope: str, why: str) -> Sequence[Fact]:
+        """SES lets nothing out of a scope: stop the fleet, and what is to be told of it.
+
+        Raises:
+            RetryableError: the fleet can't be told now; the next refusal tells it.
+        """
+        now = self._clock.now()
+
+        def after(standing: Stops) -> Stops | None:
+            stop = stops.begun(standing, scope, why, now)
+            return None if stop is None else {**standing, scope: stop}
+
+        if self._change(after) is None:
+            return ()
+        logger.error("sending %s is stopped: %s", _of(scope), why)
+        stopped = SendingStopped(scope=scope, why=why)
+        return (_fact(derive("stopped", scope, str(now)), stopped),)
+
+    def accepted(self, lane: Lane, called_at: int) -> Sequence[Fact]:
+        """SES has taken a mail: what was stopped of its lane goes on.
+
+        Raises:
+            RetryableError: the fleet can't be told now; the next acceptance tells it.
+        """
+        over = stops.ended_by(self.standing, lane, called_at)
+        return [fact for each in over for fact in self._end(each)]
+
+    def account(self, *, enabled: bool) -> Sequence[Fact]:
+        """What GetAccount has just said of the account as a whole."""
+        standing = self.standing.get(ACCOUNT)
+        if not enabled:
+            return self.refused(ACCOUNT, DISABLED)
+        if standing is not None and standing.why == DISABLED:
+            return self._end(standing)
+        return ()
+
+    def _end(self, stop: Stop) -> Sequence[Fact]:
+        def after(standing: Stops) -> Stops | None:
+            there = standing.get(stop.scope)
+            if there is None or there.since != stop.since:
+                return None
+            return {scope: each for scope, each in standing.items() if scope != stop.scope}
+
+        if self._change(after) is None:
+            return ()
+        logger.warning("sending %s goes on", _of(stop.scope))
+        restored = SendingRestored(scope=stop.scope, stopped_at=stop.since)
+        return (_fact(derive("restored", stop.scope, str(stop.since)), restored),)
+
+    def _change(self, after: Callable[[Stops], Stops | None]) -> Stops | None:
+        """Change what stands, over the latest that is stored; None: nothing was to be changed."""
+        for _ in range(TRIES):
+            standing = after(self.standing)
+            if standing is None:
+                return None
+            fields: Item = {"version": self._version + 1, "standing": _plain(standing)}
+            same = absent_or(Equals("version", self._version))
+            try:
+                self._store.write(Update("fleet", ITEM, set=fields, when=same))
+            except ConditionFailed as error:
+                self.learn(error.items[0])
+                continue
+            self._version, self.standing = self._version + 1, standing
+            return standing
+        raise RetryableError("what is stopped was changed by others all the time")
+
+
+def read_stops(item: Item | None) -> Stops:
+    """What the fleet's item says is stopped."""
+    standing: Any = (item or {}).get("standing") or ()
+    found = [
+        Stop(
+            text(each, "scope"),
+            text(each, "why"),
+            number(each, "since"),
+            number(each, "probe_at"),
+            number(each, "probes"),
+        )
+        for each in standing
+    ]
+    return {each.scope: each for each in found}
+
+
+def _plain(standing: Stops) -> list[Mapping[str, str | int]]:
+    return [{name: getattr(each, name) for name in Stop.__slots__} for each in standing.values()]
+
+
+def _of(scope: str) -> str:
+    return f"from {scope}" if scope else "of the whole account"
+
+
+def _fact(name: str, event: Event) -> Fact:
+    return Fact(name, FLEET_SUBJECT, name, NAME, (event,))

@@ -1,0 +1,89 @@
+"""Where SES lets nothing out at all: the fleet stops as one, probes gently, and goes on. Pure.
+
+A stop is of the whole account (paused, suspended, no such configuration set), or of one domain
+that mail goes out from and that SES holds for not verified. Each is told once, when it begins and
+when it ends. While it stands one mail at a time is tried, by one sender of the fleet; where
+GetAccount itself says that sending is off, not even that: it will say so when it is on again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from processors.sending.lanes import Lane
+from schemas.values import SECOND_US, DeferReason
+
+ACCOUNT: Final = ""
+"""The scope of a stop of everything."""
+DISABLED: Final = "GetAccount says that sending is disabled"
+PROBE_FIRST_US: Final = 5 * SECOND_US
+PROBE_LONGEST_US: Final = 60 * SECOND_US
+NEVER: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing of ``scope`` (a domain, or :data:`ACCOUNT`) leaves since a moment, and why.
+
+    ``probe_at``: when one mail is to be tried next; ``probes``: how many were. Times are
+    microseconds UTC.
+    """
+
+    scope: str
+    why: str
+    since: int
+    probe_at: int
+    probes: int = 0
+
+    def probed(self, now: int) -> Stop:
+        """After somebody has taken the turn to try one mail: twice as long until the next."""
+        wait_us = min(PROBE_FIRST_US << min(self.probes + 1, 10), PROBE_LONGEST_US)
+        return replace(self, probes=self.probes + 1, probe_at=now + wait_us)
+
+    def covers(self, lane: Lane) -> bool:
+        """Whether mail of this lane is stopped by it."""
+        return self.scope in (ACCOUNT, lane.source)
+
+
+Stops = Mapping[str, Stop]
+"""By scope."""
+
+
+def scope_of(reason: DeferReason, source: str) -> str | None:
+    """What a refusal of a mail from ``source`` stops; None: nothing."""
+    match reason:
+        case DeferReason.STOPPED:
+            return ACCOUNT
+        case DeferReason.UNVERIFIED:
+            return source
+        case _:
+            return None
+
+
+def begun(stops: Stops, scope: str, why: str, now: int) -> Stop | None:
+    """The stop that begins now; None where it stands already, or a wider one does."""
+    if scope in stops or (ACCOUNT in stops and why != DISABLED):
+        return None
+    probe_at = NEVER if why == DISABLED else now + PROBE_FIRST_US
+    return Stop(scope, why, now, probe_at)
+
+
+def ended_by(stops: Stops, lane: Lane, called_at: int) -> tuple[Stop, ...]:
+    """The stops that are over since SES has accepted a mail of this lane, called at a moment.
+
+    A call that left before the stop says nothing.
+    """
+    return tuple(
+        each
+        for each in stops.values()
+        if each.covers(lane) and each.why != DISABLED and called_at > each.since
+    )
+
+
+def due_probe(stops: Stops, now: int) -> Stop | None:
+    """A stop for which a mail may be tried now; where the account stands still, no other is."""
+    if ACCOUNT in stops:
+        stops = {ACCOUNT: stops[ACCOUNT]}
+    return next((each for each in stops.values() if each.probe_at <= now), None)

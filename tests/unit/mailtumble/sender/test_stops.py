@@ -1,0 +1,146 @@
+"""Where SES lets nothing out: the fleet stops as one, one mail tries, and it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mailtumble.sender.stops import StopWatch
+from mailtumble.worker.application import Fact
+from mailtumble.worker.records import outgoing
+from processors.sending.lanes import Lane
+from processors.sending.stops import ACCOUNT, DISABLED
+from schemas.events import SendingRestored, SendingStopped
+from tests.fakes import InMemoryItems, VirtualClock
+from tests.samples import after, fact, received, resolved, scheduled
+from tests.unit.mailtumble.sender.conftest import Place
+
+LANE = Lane("shop", "example.com", "far.example")
+
+
+class Pair:
+    """Two senders' watches over one table."""
+
+    def __init__(self) -> None:
+        """Nothing is stopped."""
+        self.clock = VirtualClock()
+        self.store = InMemoryItems()
+        self.one, self.two = StopWatch(self.store, self.clock), StopWatch(self.store, self.clock)
+
+    def poll(self, watch: StopWatch) -> None:
+        """Let it learn."""
+        watch.learn(self.store.get("fleet", {"name": "stops"}))
+
+
+@pytest.fixture
+def pair() -> Pair:
+    """Both know nothing."""
+    return Pair()
+
+
+def test_the_fleet_stops_with_one_event_and_goes_on_with_another(pair: Pair) -> None:
+    """Though both were refused, and though both are accepted again."""
+    (told,) = pair.one.refused(ACCOUNT, "AccountSuspended")
+    assert told.events == (SendingStopped(scope=ACCOUNT, why="AccountSuspended"),)
+    assert pair.one.refused(ACCOUNT, "AccountSuspended") == ()
+    assert pair.two.refused(ACCOUNT, "AccountSuspended") == ()
+    assert pair.one.holds(LANE)
+    assert pair.two.holds(LANE)
+    since = pair.clock.now()
+    pair.clock.advance(9)
+    (told,) = pair.two.accepted(LANE, pair.clock.now())
+    assert told.events == (SendingRestored(scope=ACCOUNT, stopped_at=since),)
+    assert pair.one.accepted(LANE, pair.clock.now()) == []
+    assert not pair.one.holds(LANE)
+
+
+def test_one_of_the_fleet_tries_one_mail(pair: Pair) -> None:
+    """The turn is taken under a condition; the next comes later."""
+    pair.one.refused("example.com", "no MX")
+    pair.poll(pair.two)
+    assert pair.one.due_probe() is None
+    pair.clock.advance(5)
+    stops = [watch.due_probe() for watch in (pair.one, pair.two)]
+    assert stops[0] is not None
+    assert stops[0] == stops[1]
+    assert [w.takes(s) for w, s in zip((pair.one, pair.two), stops, strict=True) if s] == [
+        True,
+        False,
+    ]
+    assert pair.two.due_probe() is None
+
+
+def test_other_domains_go_on(pair: Pair) -> None:
+    """What is not verified is one domain; two stops stand beside each other."""
+    pair.one.refused("example.com", "no MX")
+    pair.two.refused("other.example", "no MX")
+    pair.poll(pair.one)
+    assert set(pair.one.standing) == {"example.com", "other.example"}
+    assert not pair.one.holds(replace(LANE, source="third.example"))
+
+
+def test_getaccount_stops_and_starts_the_fleet_by_itself(pair: Pair) -> None:
+    """No mail is tried; a stop that SES told of by a refusal is not ended by it."""
+    (told,) = pair.one.account(enabled=False)
+    assert told.events == (SendingStopped(scope=ACCOUNT, why=DISABLED),)
+    pair.poll(pair.two)
+    assert pair.two.due_probe() is None
+    assert len(pair.two.account(enabled=True)) == 1
+    assert pair.one.account(enabled=True) == ()
+    pair.one.refused(ACCOUNT, "configuration set paused")
+    assert pair.one.account(enabled=True) == ()
+    assert pair.one.holds(LANE)
+
+
+class TestShard:
+    """A sender's shard behind the stop."""
+
+    def _scheduled(self, place: Place, count: int = 20) -> None:
+        place.tell(fact(received(), name="in"), fact(resolved(), name="route"))
+        for number in range(count):
+            one = scheduled(f"attempt-{number}", target=number)
+            place.tell(fact(one, name=f"s{number}"))
+
+    def test_nothing_is_claimed_but_one_mail_that_tries(self, place: Place) -> None:
+        """And it may call, while those that were claimed before may not."""
+        self._scheduled(place)
+        lane = place.lane()
+        place.read(lane)
+        before = lane.pace(4)
+        assert before
+        place.stops.refused(ACCOUNT, "suspended")
+        assert not any(lane.may_call(job) for job in before)
+        assert lane.pace() == []
+        assert lane.backlog().due == 0
+        place.clock.advance(5)
+        (probe,) = lane.pace()
+        assert probe.probes
+        assert lane.may_call(probe)
+        assert lane.pace() == []
+
+    def test_when_it_is_over_all_leave(self, place: Place) -> None:
+        """By the answer to the one mail."""
+        self._scheduled(place)
+        lane = place.lane()
+        place.read(lane)
+        place.stops.refused("example.com", "no MX")
+        place.clock.advance(5)
+        (probe,) = lane.pace()
+        assert place.stops.accepted(probe.entry.lane, place.clock.now())
+        assert len(lane.pace()) > 1
+
+
+def test_the_log_tells_of_it_under_ids_of_its_own(pair: Pair) -> None:
+    """So that a second stop of the same scope is a second event."""
+    names = set()
+    for _ in range(2):
+        for facts in (
+            pair.one.refused(ACCOUNT, "suspended"),
+            pair.one.accepted(LANE, pair.clock.now() + 1),
+        ):
+            (told,) = facts
+            assert isinstance(told, Fact)
+            names.add(outgoing(told, after(0)).data)
+        pair.clock.advance(60)
+    assert len(names) == 4

@@ -1,0 +1,86 @@
+"""Stops as a story: told once when they begin and when they end, and probed gently meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from processors.sending.lanes import Lane
+from processors.sending.stops import (
+    ACCOUNT,
+    DISABLED,
+    NEVER,
+    PROBE_FIRST_US,
+    PROBE_LONGEST_US,
+    Stop,
+    begun,
+    due_probe,
+    ended_by,
+    scope_of,
+)
+from schemas.values import SECOND_US, DeferReason
+
+NOW = 1_760_000_000_000_000
+LANE = Lane("shop", "example.com", "far.example")
+
+
+def stop(scope: str = ACCOUNT, why: str = "suspended") -> Stop:
+    """One that begins now."""
+    found = begun({}, scope, why, NOW)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("reason", DeferReason)
+def test_what_a_refusal_stops(reason: DeferReason) -> None:
+    """Everything, the domain that the mail was to go out from, or nothing."""
+    wanted = {DeferReason.STOPPED: ACCOUNT, DeferReason.UNVERIFIED: "example.com"}
+    assert scope_of(reason, "example.com") == wanted.get(reason)
+
+
+def test_a_stop_begins_once() -> None:
+    """However many calls were refused; one of a domain within one of everything is none."""
+    standing = {ACCOUNT: stop()}
+    assert begun(standing, ACCOUNT, "suspended", NOW + 1) is None
+    assert begun(standing, "example.com", "no MX", NOW + 1) is None
+    assert begun({"example.com": stop("example.com")}, ACCOUNT, "suspended", NOW) is not None
+
+
+def test_it_covers_the_mail_of_its_scope() -> None:
+    """By the domain that it goes out from, not by the one it goes to."""
+    assert stop().covers(LANE)
+    assert stop("example.com").covers(LANE)
+    assert not stop("far.example").covers(LANE)
+
+
+def test_single_mails_try_less_and_less_often() -> None:
+    """After 5 s first, then twice as long each time, a minute at the most."""
+    probed, now, waits = stop(), NOW, []
+    for _ in range(7):
+        waits.append((probed.probe_at - now) // SECOND_US)
+        now = probed.probe_at
+        assert due_probe({ACCOUNT: probed}, now - 1) is None
+        assert due_probe({ACCOUNT: probed}, now) == probed
+        probed = probed.probed(now)
+    assert waits == [5, 10, 20, 40, 60, 60, 60]
+    assert (PROBE_FIRST_US, PROBE_LONGEST_US) == (5 * SECOND_US, 60 * SECOND_US)
+
+
+def test_nothing_is_tried_where_getaccount_says_that_sending_is_off() -> None:
+    """It will say so when it is on; until then an acceptance ends nothing either."""
+    off = stop(why=DISABLED)
+    assert off.probe_at == NEVER
+    assert due_probe({ACCOUNT: off}, NOW + 10**12) is None
+    assert ended_by({ACCOUNT: off}, LANE, NOW + 1) == ()
+
+
+def test_an_acceptance_ends_what_covers_it() -> None:
+    """Of a call that left after the stop: one in the air before says nothing."""
+    standing = {each.scope: each for each in (stop(), stop("example.com"), stop("other.example"))}
+    assert ended_by(standing, LANE, NOW) == ()
+    assert {each.scope for each in ended_by(standing, LANE, NOW + 1)} == {ACCOUNT, "example.com"}
+
+
+def test_while_the_account_stands_still_domains_are_not_tried() -> None:
+    """One probe tells of both."""
+    standing = {"example.com": stop("example.com"), ACCOUNT: stop().probed(NOW)}
+    assert due_probe(standing, NOW + PROBE_FIRST_US) is None
