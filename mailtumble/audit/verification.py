@@ -75,6 +75,7 @@ class Verification:
         progress: Progress = lambda share: None,  # noqa: ARG005 - nobody listens
     ) -> None:
         """Nothing is read yet."""
+        self._clock = clock
         self._tapes = Tapes(stream, clock, progress)
         self._stored = Stored(store, generation)
         self._replay = Replay(self._tapes, generation)
@@ -98,7 +99,7 @@ class Verification:
         stored = self._stored.items()
         mails = self._stored.mail_items(stored)
         self._announced.update(_object(item) for item in mails.values())
-        known = retention(self._tapes, self._replay, mails)
+        known = retention(self._tapes, self._replay, mails, self._clock.now())
         everything = {**self._replay.items, **stored}
         moving = self._settle({*everything}, stored, known)
         rounds = 1

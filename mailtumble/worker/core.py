@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from mailtumble import throughput
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
 from mailtumble.ports.world import AliasEntry, AliasRepository, AliasUnreadable, MailHeaders
@@ -18,7 +19,6 @@ from mailtumble.worker.aggregates import (
     Undecided,
 )
 from mailtumble.worker.application import Accepted, Aggregate, Fact, Question, Reaction
-from mailtumble.worker.horizon import due_text
 from processors import mail
 from processors.bounces.decider import SuppressionRules
 from processors.kernel import Timer
@@ -42,7 +42,7 @@ from schemas.events import (
     TimerFired,
 )
 from schemas.ids import FLEET_SUBJECT, address_subject, derive, mail_of
-from schemas.values import TimerKind
+from schemas.values import SECOND_US, TimerKind
 
 NAME: Final = "core"
 PERMANENT: Final = "Permanent"
@@ -190,14 +190,15 @@ class Core:
         ]
 
     def _counts(self, shard_id: str, event: Event, recorded_at: int) -> list[Update]:
-        counted = count(event, recorded_at)
-        if counted is None:
-            return []
-        key = {
-            "shard": f"{self.generation}#{shard_id}",
-            "minute": due_text(counted.minute_at),
-        }
-        return [Update("throughput", key, add=counted.amounts)]
+        return [
+            Update(
+                "throughput",
+                throughput.key(self.generation, shard_id, each.grain, each.begins_at),
+                add=each.amounts,
+                set={"expires_at": (each.begins_at + each.grain.kept_us) // SECOND_US},
+            )
+            for each in count(event, recorded_at)
+        ]
 
 
 def _of_address(

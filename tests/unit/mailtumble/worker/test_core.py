@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from mailtumble import throughput
 from mailtumble.ports.store import Update
 from mailtumble.ports.stream import StoredRecord
 from mailtumble.ports.world import AliasEntry, AliasUnreadable
@@ -16,11 +17,12 @@ from mailtumble.worker.views import iso
 from processors import mail
 from processors.kernel import Timer
 from processors.routing.decider import Found, NotFound, Unavailable
+from processors.throughput.projection import Grain
 from schemas.codec import encode
 from schemas.envelope import EventEnvelope
 from schemas.errors import RetryableError
 from schemas.events import Event, RecordQuarantined, RecordRedriven, RouteDeferred
-from schemas.values import TimerKind
+from schemas.values import DAY_US, SECOND_US, TimerKind
 from tests.fakes import InMemoryAliases, InMemoryObjects
 from tests.samples import (
     MAIL_ID,
@@ -160,15 +162,22 @@ def test_a_record_of_a_mail_writes_its_view() -> None:
     }
 
 
-def test_outcomes_are_counted_by_shard_and_minute() -> None:
+def test_outcomes_are_counted_by_shard_minute_and_hour() -> None:
     """The counter belongs to the shard, so that it has one writer."""
     updates = [
         write
         for write in _react(fact(accepted())).writes
         if isinstance(write, Update) and write.table == "throughput"
     ]
-    assert [update.key["shard"] for update in updates] == ["g1#shard-0"]
-    assert updates[0].add["accepted"] == 1
+    assert [update.key["shard"] for update in updates] == ["g1#shard-0"] * 2
+    assert [update.add["accepted"] for update in updates] == [1, 1]
+    grains = [throughput.beginning(str(update.key["minute"])) for update in updates]
+    assert [grain for grain, _ in grains] == [Grain.MINUTE, Grain.HOUR]
+    kept_for = [
+        int(str(update.set["expires_at"])) * SECOND_US - begins_at
+        for update, (_, begins_at) in zip(updates, grains, strict=True)
+    ]
+    assert kept_for == [3 * DAY_US, 15 * DAY_US]
 
 
 def test_timers_are_set_and_done() -> None:
