@@ -101,31 +101,6 @@ def test_a_counter_that_is_off_by_one_is_named(world: SmallWorld, verify: Verify
     assert found.told().startswith("throughput shardId-")
 
 
-def test_counters_whose_time_is_over_may_be_gone(world: SmallWorld, verify: Verify) -> None:
-    """DynamoDB deletes them some time after; until then minutes and hours alike have to be there."""
-
-    def lose(hours: int) -> None:
-        world.clock.advance(hours * 60 * 60)
-        minute = min(world.items.scan("throughput"), key=lambda each: str(each["minute"]))
-        key = {"shard": str(minute["shard"]), "minute": str(minute["minute"])}
-        world.items.write(Delete("throughput", key))
-
-    lose(2 * 24)
-    (found,) = verify().differences
-    assert (found.kind, found.table) == (Kind.MISSING, "throughput")
-    world.clock.advance(25 * 60 * 60)
-    verdict = verify()
-    assert verdict.ok, verdict.differences
-    assert verdict.unchecked > 0
-    hours = [each for each in world.items.scan("throughput") if "hour#" in str(each["minute"])]
-    for each in hours:
-        key = {"shard": str(each["shard"]), "minute": str(each["minute"])}
-        world.items.write(Delete("throughput", key))
-    assert {each.kind for each in verify().differences} == {Kind.MISSING}
-    world.clock.advance(13 * 24 * 60 * 60)
-    assert verify().ok
-
-
 def test_pauses_are_compared_and_other_items_of_the_fleet_are_not(
     world: SmallWorld, verify: Verify
 ) -> None:
