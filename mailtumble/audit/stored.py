@@ -10,14 +10,14 @@ from mailtumble.definition import load_definition
 from mailtumble.ports.store import Item, ItemStore, Key, Put
 from mailtumble.ports.stream import Shard
 from mailtumble.worker.core import NAME
-from mailtumble.worker.views import pauses_key
+from mailtumble.worker.views import pauses_key, quotas_key
 from mailtumble.worker.writes import Address, address
 
 SCANNED: Final = ("mails", "throughput", "quarantine", "addresses")
 """The tables of projections that are compared; the first key attribute has the generation."""
 
 FLEET: Final = "fleet"
-"""Of this table only the item with the pauses is a projection."""
+"""Of this table only the items with the pauses and the quotas are projections."""
 
 
 class Stored:
@@ -51,9 +51,10 @@ class Stored:
             for item in self._store.scan(table):
                 if str(item.get(name, "")).startswith(self._prefix):
                     found[address(Put(table, item))] = item
-        pauses = self._store.get(FLEET, pauses_key(self._generation))
-        if pauses is not None:
-            found[address(Put(FLEET, pauses))] = pauses
+        keys = [pauses_key(self._generation), quotas_key(self._generation)]
+        for each in self._store.get_all(FLEET, keys):
+            if each is not None:
+                found[address(Put(FLEET, each))] = each
         return found
 
     def some(self, known: Mapping[Address, Item]) -> dict[Address, Item]:

@@ -12,6 +12,7 @@ import click
 from mailtumble.cli import orders, state
 from mailtumble.cli.orders import Order, order_options
 from mailtumble.cli.output import print_json, print_line
+from mailtumble.cli.peak import peak
 from mailtumble.cli.state import state_option
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.sender.application import GENERATION, NAME
@@ -117,6 +118,9 @@ def resume(**given: Any) -> None:  # noqa: ANN401
     Example:  mailtumble queue resume
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     _order(Command.RESUME, **given)
+
+
+command.add_command(peak)
 
 
 def _order(

@@ -37,6 +37,7 @@ from schemas.events import (
     ComplaintReceived,
     DeliveryConfirmed,
     Event,
+    QuotaObserved,
     RecordQuarantined,
     RecordRedriven,
     TimerFired,
@@ -118,6 +119,9 @@ class Core:
                     done.append(timer_of(record.subject, event))
                 case RecordQuarantined() | RecordRedriven():
                     writes.append(views.quarantine_item(self.generation, record, event))
+                case QuotaObserved() if record.subject == FLEET_SUBJECT:
+                    at = record.recorded_at
+                    writes.append(views.quotas_item(self.generation, accepted.after, event, at))
                 case CommandAnswered():
                     writes.append(views.answer_item(self.generation, record, event))
                 case BounceReceived() | ComplaintReceived() | DeliveryConfirmed():

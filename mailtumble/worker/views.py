@@ -11,12 +11,15 @@ from mailtumble.worker.application import Span
 from processors.bounces.decider import Address
 from processors.fleet.decider import Fleet
 from processors.mail import Mail
+from processors.sending.pacing import RATE_UNIT
 from schemas.envelope import EventEnvelope
-from schemas.events import CommandAnswered, RecordQuarantined, RecordRedriven
+from schemas.events import CommandAnswered, QuotaObserved, RecordQuarantined, RecordRedriven
 from schemas.ids import mail_of
 from schemas.values import DAY_US, SECOND_US, Status
 
 ANSWERS_KEPT_US: Final = 15 * DAY_US
+QUOTAS_KEPT: Final = 100
+"""Limits of SES change some times a year; the item stays below 10 KB."""
 
 
 def iso(at: int) -> str:
@@ -106,6 +109,22 @@ def pauses_item(generation: str, fleet: Fleet) -> Put:
         for scope, pause in fleet.paused.items()
     ]
     return Put("fleet", {**pauses_key(generation), "paused": paused})
+
+
+def quotas_key(generation: str) -> dict[str, str]:
+    """The key of the item that tells which limits SES has had."""
+    return {"name": f"quotas#{generation}"}
+
+
+def quotas_item(generation: str, fleet: Fleet, observed: QuotaObserved, at: int) -> Update:
+    """One more limit of SES, in the place of the one that was observed QUOTAS_KEPT before it."""
+    quota: Item = {
+        "at": at,
+        "max_send_rate_milli": round(observed.max_send_rate * RATE_UNIT),
+        "max_24h": observed.max_24h,
+    }
+    place = f"quota_{fleet.quotas % QUOTAS_KEPT:02d}"
+    return Update("fleet", quotas_key(generation), set={place: quota})
 
 
 def answer_key(generation: str, command_id: str) -> dict[str, str]:

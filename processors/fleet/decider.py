@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from processors.kernel import Obeyed
-from schemas.events import CommandGiven, Event, SendingPaused, SendingResumed
+from schemas.events import CommandGiven, Event, QuotaObserved, SendingPaused, SendingResumed
 from schemas.values import Command
 
 DECIDER: Final = "fleet"
@@ -33,9 +33,13 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The state. ``paused``: scope -> the pause; a scope is as in :class:`SendingPaused`."""
+    """The state. ``paused``: scope -> the pause; a scope is as in :class:`SendingPaused`.
+
+    ``quotas``: how many of SES's limits were observed so far, each other than the one before.
+    """
 
     paused: Mapping[str, Pause] = field(default_factory=dict)
+    quotas: int = 0
 
 
 INITIAL: Final = Fleet()
@@ -50,6 +54,8 @@ def evolve(fleet: Fleet, event: Event) -> Fleet:
         case SendingResumed(scope=scope):
             left = {each: pause for each, pause in fleet.paused.items() if each != scope}
             return replace(fleet, paused=left)
+        case QuotaObserved():
+            return replace(fleet, quotas=fleet.quotas + 1)
         case _:
             return fleet
 

@@ -73,6 +73,12 @@ def between(counters: Iterable[Counter], from_at: int, until_at: int) -> Sums:
     return Sums(**found)
 
 
+def busiest(seconds: Mapping[int, Sums]) -> tuple[int, Sums] | None:
+    """The moment with the most calls, the first one of several; None where there is no call."""
+    called = [(at, sums) for at, sums in seconds.items() if sums.calls]
+    return max(called, key=lambda each: (each[1].calls, -each[0]), default=None)
+
+
 def by_part(counters: Iterable[Counter], from_at: int, until_at: int) -> dict[int, Sums]:
     """As :func:`between`, by the beginning of each second (or minute) that has a number."""
     found: dict[int, dict[str, int]] = {}
