@@ -1,0 +1,97 @@
+"""A row of benchmarks/pacing.py: who sent under which limiter, what came of it, what was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from _measure import Cell
+
+from schemas.values import SECOND_US
+
+COLUMNS: Final = (
+    "sender",
+    "limiter",
+    "senders",
+    "per s",
+    "aim %",
+    "accepted",
+    "throttled",
+    "used %",
+    "asked %",
+    "CPU %, senders",
+    "CPU %, servers",
+    "",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to, or several runs that differ in their seed: then the worst of each.
+
+    Attributes:
+        sender: what paced the calls, and where they were made.
+        per_s: MaxSendRate; two numbers where it changed in the middle.
+        fraction: the share of it that was aimed at; None for what aims at nothing.
+        throttled: how many calls were refused, by the server's count.
+        used: accepted calls as a share of what the quota allowed meanwhile.
+        least: what ``used`` has to be at least; None where nothing is asked.
+        refusable_us: for so long after the first refusal there may be others; 0: there may be none;
+            None: nothing is asked.
+        refused_for_us: from the first refusal to the last.
+        cpu: what senders and servers took, as shares of one core.
+        remark: what else has to be known.
+    """
+
+    sender: str
+    limiter: str
+    senders: int
+    per_s: str
+    fraction: float | None
+    accepted: int
+    throttled: int
+    used: float
+    least: float | None = None
+    refusable_us: int | None = 0
+    refused_for_us: int = 0
+    cpu: tuple[float, float] | None = None
+    remark: str = ""
+
+    def holds(self) -> bool:
+        """Whether it is as was asked."""
+        if self.least is not None and self.used < self.least:
+            return False
+        if self.refusable_us is None or not self.throttled:
+            return True
+        return bool(self.refusable_us) and self.refused_for_us <= self.refusable_us
+
+    def row(self) -> tuple[Cell, ...]:
+        """As the table has it."""
+        senders_cpu, servers_cpu = self.cpu or (None, None)
+        return (
+            self.sender,
+            self.limiter,
+            self.senders,
+            self.per_s,
+            _percent(self.fraction),
+            self.accepted,
+            self.throttled,
+            _percent(self.used),
+            _percent(self.least),
+            senders_cpu and round(100 * senders_cpu),
+            servers_cpu and round(100 * servers_cpu),
+            self._remarks(),
+        )
+
+    def _remarks(self) -> str:
+        refused = f"refused within {self.refused_for_us / SECOND_US:.1f} s"
+        remarks = (
+            "" if self.holds() else "NOT AS ASKED",
+            refused if self.refusable_us and self.throttled else "",
+            self.remark,
+        )
+        return ", ".join(filter(None, remarks))
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
