@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from mailtumble.intake.notification import SOURCE, Arrival
@@ -17,7 +18,14 @@ from processors import kernel, mail
 from processors.routing.decider import Found
 from schemas import codec
 from schemas.envelope import EventEnvelope
-from schemas.events import DeliveryConfirmed, Event, SendAccepted, SendScheduled, SendStarted
+from schemas.events import (
+    DeliveryConfirmed,
+    Event,
+    MailReceived,
+    SendAccepted,
+    SendScheduled,
+    SendStarted,
+)
 from schemas.ids import decision_id, derive, fingerprint
 from schemas.values import SECOND_US, Verdicts
 
@@ -29,7 +37,7 @@ RULES: Final = mail.Rules()
 _MAIL_BYTES: Final = 51_200
 
 
-def arrived(name: str) -> Fact:
+def arrived(name: str, *, now: int = NOW) -> Fact:
     """``MailReceived`` of the mail with this name, to one of the aliases."""
     digest = hashlib.sha256(name.encode()).hexdigest()
     ses_message_id = f"{digest[:39]}1"
@@ -38,7 +46,7 @@ def arrived(name: str) -> Fact:
         envelope_sender=f"bounces+{digest[:12]}@newsletter.example.net",
         recipients=(ALIASES[int(digest[:8], 16) % len(ALIASES)],),
         subject_line="Re: Your order 2024-118-3 has left our warehouse in Köln",
-        received_at=NOW,
+        received_at=now,
         bucket="mailtumble-mail",
         object_key=f"inbound/{ses_message_id}",
         verdicts=Verdicts(spam="PASS", virus="PASS", spf="PASS", dkim="PASS", dmarc="GRAY"),
@@ -53,14 +61,14 @@ def received(name: str, *, now: int = NOW) -> OutgoingRecord:
 
 
 def decide(
-    state: mail.Mail, ledger: kernel.Ledger, fact: EventEnvelope
+    state: mail.Mail, ledger: kernel.Ledger, fact: EventEnvelope, *, now: int = NOW
 ) -> tuple[EventEnvelope, ...]:
     """What core answers to a fact that ``state`` has folded: one decision, or none."""
     name = decision_id(fact.id, mail.DECIDER, fact.subject)
     events: list[Event] = []
     for event in fact.events:
         answer = ROUTED if mail.asks(state, event) else None
-        events += mail.decide(state, event, answer, decision_id=name, now=NOW, rules=RULES)
+        events += mail.decide(state, event, answer, decision_id=name, now=now, rules=RULES)
     if not events:
         return ()
     decision = EventEnvelope(
@@ -68,7 +76,7 @@ def decide(
         subject=fact.subject,
         cause=fact.id,
         after=ledger.head(mail.DECIDER),
-        recorded_at=NOW,
+        recorded_at=now,
         decider=mail.DECIDER,
         rule_version=mail.RULE_VERSION,
         events=tuple(events),
@@ -79,16 +87,17 @@ def decide(
 class _Subject:
     """One mail's records, and what core knows of it by them."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: int = NOW) -> None:
         self.records: list[bytes] = []
         self.attempt = ""
+        self._now = now
         self._state = mail.INITIAL
         self._ledger = kernel.Ledger()
 
     def tell(self, fact: bytes) -> None:
         """Put a fact on the stream, and behind it what core decides."""
         record = self._read(fact)
-        for decision in decide(self._state, self._ledger, record):
+        for decision in decide(self._state, self._ledger, record, now=self._now):
             self._read(codec.encode(decision))
 
     def _read(self, data: bytes) -> EventEnvelope:
@@ -100,6 +109,18 @@ class _Subject:
             if isinstance(event, SendScheduled):
                 self.attempt = event.attempt_id
         return record
+
+
+def scheduled(name: str, object_key: str, *, now: int) -> Sequence[OutgoingRecord]:
+    """The records of a mail that waits to be sent: received, and what core has decided."""
+    fact = arrived(name, now=now)
+    (event,) = fact.events
+    if not isinstance(event, MailReceived):
+        raise TypeError(event)
+    fact = replace(fact, events=(replace(event, object_key=object_key),))
+    subject = _Subject(now)
+    subject.tell(outgoing(fact, now).data)
+    return [OutgoingRecord(fact.subject, data) for data in subject.records]
 
 
 def life(name: str) -> Sequence[bytes]:

@@ -264,13 +264,18 @@ class World:
         return Counter("missing" if item is None else str(item["status"]) for item in items)
 
 
-@contextlib.contextmanager
-def worlds(*prefixes: str) -> Iterator[list[World]]:
-    """Worlds on one MiniStack that know nothing of each other, as long as the block lasts."""
+def forget_callers_aws() -> None:
+    """Leave nothing in the environment by which boto could find a real account."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             del os.environ[name]
     os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
+@contextlib.contextmanager
+def worlds(*prefixes: str) -> Iterator[list[World]]:
+    """Worlds on one MiniStack that know nothing of each other, as long as the block lasts."""
+    forget_callers_aws()
     with (
         tempfile.TemporaryDirectory(prefix="mailtumble-bench-") as folder,
         MiniStack(Path(folder) / "ministack.log") as aws,
