@@ -7,14 +7,17 @@ boto's own business (``AWS_ENDPOINT_URL*``, ``AWS_REGION``, profiles).
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from mailtumble.logs import LEVELS, LogFormat
+from mailtumble.setting_kinds import checked
+from mailtumble.setting_kinds import number as _number
+from mailtumble.setting_kinds import numbers as _numbers
+from mailtumble.setting_kinds import text as _text
 from schemas.errors import BadInput
 from schemas.values import UnknownPolicy
 
@@ -24,7 +27,6 @@ REGION_VARIABLES: Final = ("AWS_DEFAULT_REGION", "AWS_REGION")
 """Boto's own; the later one wins."""
 REFERENCE: Final = "docs/reference/settings.md"
 
-NUMBERS: Final = {int: "a whole number", float: "a number"}
 PREFIX_PATTERN: Final = r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]"
 """What begins a bucket's name; Terraform demands the same of its variable."""
 
@@ -32,31 +34,6 @@ TRANSPORTS: Final = ("sesv2", "sesv1")
 
 Given = tuple[str, object, str]
 """A setting's name, the value given for it, and where."""
-
-
-def _text(
-    default: str, meaning: str, *, allowed: str = "a line of text", pattern: str = ".*"
-) -> Any:  # noqa: ANN401
-    return field(
-        default=default, metadata={"meaning": meaning, "allowed": allowed, "pattern": pattern}
-    )
-
-
-def _number(default: float, meaning: str, *, least: float, most: float) -> Any:  # noqa: ANN401
-    allowed = f"{NUMBERS[type(default)]} from {least} to {most}"
-    return field(
-        default=default,
-        metadata={"meaning": meaning, "allowed": allowed, "least": least, "most": most},
-    )
-
-
-def _numbers(meaning: str, *, of: str, least: float, most: float) -> Any:  # noqa: ANN401
-    """Numbers by name; kept as the text that the environment has, see :func:`read_numbers`."""
-    allowed = f"{of}=NUMBER, more after commas; in a file a table; numbers from {least} to {most}"
-    return field(
-        default="",
-        metadata={"meaning": meaning, "allowed": allowed, "least": least, "most": most, "of": of},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +115,22 @@ class Settings:
     transient_window_h: float = _number(
         7 * 24.0, "That window, in hours.", least=0.001, most=365 * 24
     )
+    breaker: str = _text(
+        "on",
+        "Whether mail of an alias or a sender of whom too much comes back is held: on or off.",
+        allowed="on or off",
+        pattern="on|off",
+    )
+    breaker_percent: float = _number(
+        5.0,
+        "Too much: more than so many percent of what SES took. AWS reviews an account at 5.",
+        least=0,
+        most=100,
+    )
+    breaker_attempts: int = _number(
+        20, "How many mails SES must have taken before the breaker holds.", least=1, most=1_000_000
+    )
+    breaker_window_h: float = _number(24.0, "The breaker's window, in hours.", least=1, most=48)
     verify_sns: str = _text(
         "on",
         "Whether intake verifies the signatures of SNS: on, or off (where there are none).",
@@ -281,21 +274,6 @@ class Settings:
         return UnknownPolicy(self.on_unknown)
 
 
-def read_numbers(given: str) -> Mapping[str, float]:
-    """``"house=5, news=0.5"`` as numbers by name.
-
-    Raises:
-        ValueError: a part is not so.
-    """
-    found: dict[str, float] = {}
-    for part in given.split(",") if given.strip() else ():
-        name, equals, number = part.rpartition("=")
-        if not equals or not name.strip() or name.strip() in found:
-            raise ValueError(part)
-        found[name.strip()] = float(number)
-    return found
-
-
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: the environment wins over the file named by ``MAILTUMBLE_CONFIG``.
 
@@ -310,7 +288,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         for name, value, place in source(environment):
             if name not in known:
                 raise BadInput(f"{place}: there is no such setting, see {REFERENCE}")
-            values[name] = _value(known[name], value, place)
+            values[name] = checked(known[name], value, place)
     return Settings(**values)
 
 
@@ -346,51 +324,3 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Given]:
         if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
             # Swapped, not lowered: MAILTUMBLE_region is no variable of ours.
             yield variable.removeprefix(PREFIX).swapcase(), text, variable
-
-
-def _value(known: Field[Any], value: object, name: str) -> object:
-    """The value in the type of the setting's default, checked."""
-    check = _number_in if isinstance(known.default, (int, float)) else _text_in
-    if "of" in known.metadata:
-        check = _numbers_in
-    found = check(known, value)
-    if found is None:
-        raise BadInput(f"{name} is {value!r}: give {known.metadata['allowed']}")
-    return found
-
-
-def _text_in(known: Field[Any], value: object) -> str | None:
-    """The text, if it has the form."""
-    if not isinstance(value, str):
-        return None
-    return value if re.fullmatch(known.metadata["pattern"], value) else None
-
-
-def _numbers_in(known: Field[Any], value: object) -> str | None:
-    """The text of numbers by name, if it is one, or if it is a table that can be written so."""
-    if isinstance(value, dict):
-        if any(isinstance(each, bool) or "," in name for name, each in value.items()):
-            return None
-        value = ",".join(f"{name}={each}" for name, each in value.items())
-    if not isinstance(value, str):
-        return None
-    try:
-        numbers = read_numbers(value)
-    except ValueError:
-        return None
-    least, most = known.metadata["least"], known.metadata["most"]
-    return value if all(least <= each <= most for each in numbers.values()) else None
-
-
-def _number_in(known: Field[Any], value: object) -> float | None:
-    """The number, if it is one, whole where it has to be, and within bounds."""
-    # A TOML file has types: there true is no number, and 1.5 is not to become 1.
-    whole = isinstance(known.default, int)
-    if isinstance(value, bool) or not isinstance(value, (str, int) if whole else (str, int, float)):
-        return None
-    try:
-        number = int(value) if whole else float(value)
-    except (ValueError, OverflowError):
-        return None
-    # NaN is on neither side of a bound.
-    return number if known.metadata["least"] <= number <= known.metadata["most"] else None

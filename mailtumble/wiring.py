@@ -25,11 +25,13 @@ from mailtumble.lookup import open_repository
 from mailtumble.moderation_rules import read_rules
 from mailtumble.ports.world import Account, AliasRepository, MessageQueue, ObjectStore, Transport
 from mailtumble.sender.claims import ClaimTimes
-from mailtumble.settings import Settings, read_numbers
+from mailtumble.setting_kinds import read_numbers
+from mailtumble.settings import Settings
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.core import CoreRules
 from processors.bounces.decider import SuppressionRules
 from processors.mail import Rules
+from processors.moderation.breaker import Breaker
 from schemas.values import HOUR_US, SECOND_US
 
 
@@ -157,6 +159,7 @@ class Wiring:
                 lifetime_us=round(settings.lifetime_h * HOUR_US),
                 on_unknown=settings.policy(),
                 moderation=read_rules(Path(path)) if path else (),
+                breaker=self._breaker(),
             ),
             suppression=SuppressionRules(
                 permanent_for_us=round(settings.suppress_permanent_h * HOUR_US),
@@ -166,6 +169,16 @@ class Wiring:
                 transient_window_us=round(settings.transient_window_h * HOUR_US),
             ),
             address_key=settings.address_key,
+        )
+
+    def _breaker(self) -> Breaker | None:
+        settings = self.settings
+        if settings.breaker == "off":
+            return None
+        return Breaker(
+            window_us=round(settings.breaker_window_h * HOUR_US),
+            answered_min=settings.breaker_attempts,
+            percent_max=settings.breaker_percent,
         )
 
     def plan(self) -> Plan:

@@ -92,3 +92,18 @@ class Obeyed:
             command_id=command.command_id, accepted=self.accepted, answer=self.answer
         )
         return (*self.events, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """Attempts of an alias or a sender within some time.
+
+    ``answered``: how many SES has taken. ``returned``: how many came back for good (a permanent
+    bounce) or were called spam; each attempt once.
+    """
+
+    answered: int = 0
+    returned: int = 0
+
+
+NO_RETURNS: Final = Returns()

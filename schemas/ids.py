@@ -87,8 +87,13 @@ def address_subject(address: str, key: str) -> str:
     The local part's case is ignored, as nearly every mail server does (RFC 5321 leaves it to
     them): two spellings of a mailbox must not be suppressed apart.
     """
+    return f"address:{address_digest(address, key)}"
+
+
+def address_digest(address: str, key: str) -> str:
+    """The keyed digest that stands for an address in keys; case is ignored."""
     digest = hmac.new(key.encode(), address.lower().encode(errors="surrogatepass"), "sha256")
-    return f"address:{digest.hexdigest()[:32]}"
+    return digest.hexdigest()[:32]
 
 
 def alias_subject(alias: str) -> str:

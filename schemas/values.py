@@ -210,3 +210,6 @@ class Schedule:
 
 ALWAYS: Final = Schedule()
 """At once, at any time."""
+
+PERMANENT: Final = "Permanent"
+"""SES's word for a bounce that is final (SES developer guide, "Bounce types")."""

@@ -25,7 +25,7 @@ from schemas.errors import InvariantBroken
 from schemas.events import MailReceived, RecordQuarantined
 from schemas.ids import fingerprint, mail_of
 
-LEFT_OUT: Final = frozenset({"answers"})
+LEFT_OUT: Final = frozenset({"answers", "returns"})
 """Tables of projections whose items are gone after some days."""
 
 Place = tuple[str, str]

@@ -33,14 +33,20 @@ class MailAggregate:
         return mail.evolve(state, event)
 
     def asks(self, state: mail.Mail, fact: EventEnvelope) -> Question | None:
-        """The alias names to look up, and the mail's header if some rule looks into it."""
+        """The alias names to look up, the sender, and the header if some rule looks into it."""
         names = [name for event in fact.events for name in mail.asks(state, event)]
         if not names:
             return None
         state = mail.fold(state, fact.events)
-        if not self._asks_for_headers or state.received is None:
+        if state.received is None:
             return Question(tuple(names))
-        return Question(tuple(names), state.received.bucket, state.received.object_key)
+        received, wanted = state.received, self._asks_for_headers
+        return Question(
+            tuple(names),
+            bucket=received.bucket if wanted else "",
+            object_key=received.object_key if wanted else "",
+            source=received.envelope_sender,
+        )
 
     def decide(
         self, state: mail.Mail, fact: Event, answer: Answer | None, *, decision_id: str, now: int

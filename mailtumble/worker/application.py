@@ -69,12 +69,13 @@ class Question:
     """What has to be asked outside before a fact can be decided.
 
     ``names`` are alias names, the most particular first; ``object_key`` is the mail's, in
-    ``bucket``, where its header is needed, else "".
+    ``bucket``, where its header is needed, else "". ``source``: the mail's envelope sender.
     """
 
     names: tuple[str, ...]
     bucket: str = ""
     object_key: str = ""
+    source: str = ""
 
 
 class Aggregate(Protocol[S]):

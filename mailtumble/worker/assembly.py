@@ -35,6 +35,7 @@ from mailtumble.worker.application import Fact
 from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.metrics import Meter, Tally
+from mailtumble.worker.returns import ReturnsReader
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from mailtumble.worker.trials import Trials
 from processors.moderation.rules import header_names
@@ -131,7 +132,13 @@ def core_lane(
 ) -> ShardProcessor:
     """``core`` on one shard."""
     headers = HeaderReader(ports.objects, header_names(plan.rules.mail.moderation))
-    application = Core(ports.aliases, headers, plan.rules, plan.generation)
+    breaker = plan.rules.mail.breaker
+    returns = (
+        None
+        if breaker is None
+        else ReturnsReader(ports.store, ports.clock, plan.generation, breaker)
+    )
+    application = Core(ports.aliases, headers, plan.rules, plan.generation, returns)
     return ShardProcessor(application, shard, surroundings(ports, plan, stopping))
 
 

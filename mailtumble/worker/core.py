@@ -19,9 +19,11 @@ from mailtumble.worker.aggregates import (
     Undecided,
 )
 from mailtumble.worker.application import Accepted, Aggregate, Fact, Question, Reaction
+from mailtumble.worker.returns import NOBODY, ReturnsReader, counted, parties
 from processors import mail
 from processors.bounces.decider import SuppressionRules
-from processors.kernel import Timer
+from processors.kernel import NO_RETURNS, Timer
+from processors.mail.returns import news
 from processors.routing.decider import Answer, Found, NotFound, Unavailable
 from processors.routing.names import choose
 from processors.sending.schedule import window_problem
@@ -43,11 +45,9 @@ from schemas.events import (
     TimerFired,
 )
 from schemas.ids import FLEET_SUBJECT, address_subject, derive, mail_of
-from schemas.values import SECOND_US, TimerKind
+from schemas.values import PERMANENT, SECOND_US, TimerKind
 
 NAME: Final = "core"
-PERMANENT: Final = "Permanent"
-"""SES's word for a bounce that is final (SES developer guide, "Bounce types")."""
 
 logger = logging.getLogger(__name__)
 Write = Put | Delete | Update
@@ -68,9 +68,18 @@ class Core:
     name: str = NAME
 
     def __init__(
-        self, aliases: AliasRepository, headers: MailHeaders, rules: CoreRules, generation: str
+        self,
+        aliases: AliasRepository,
+        headers: MailHeaders,
+        rules: CoreRules,
+        generation: str,
+        returns: ReturnsReader | None = None,
     ) -> None:
-        """Decide by ``rules``; ``generation`` names the set of projections to build."""
+        """Decide by ``rules``; ``generation`` names the set of projections to build.
+
+        Without ``returns`` the breaker knows of none.
+        """
+        self._returns = returns
         self._aliases = aliases
         self._headers = headers
         self._address_key = rules.address_key
@@ -105,7 +114,7 @@ class Core:
             logger.warning("aliases can't be looked up: %s", error)
             return [Unavailable(str(error))] * len(asked)
         found = [_answer(each.names, entries, problems) for each in asked]
-        return self._with_headers(asked, found)
+        return self._with_returns(asked, self._with_headers(asked, found))
 
     def react(self, accepted: Accepted[Any]) -> Reaction:
         """The views' writes, and the timers and facts that follow from an accepted record."""
@@ -147,7 +156,8 @@ class Core:
         """What people see of the subject itself."""
         subject, after = accepted.record.subject, accepted.after
         if mail_of(subject) is not None:
-            return (views.mail_item(self.generation, subject, after, accepted.spans),)
+            item = views.mail_item(self.generation, subject, after, accepted.spans)
+            return (item, *self._came_back(accepted))
         if subject == FLEET_SUBJECT:
             return (views.pauses_item(self.generation, after),)
         if subject.startswith("address:"):
@@ -192,6 +202,42 @@ class Core:
             else answer
             for each, answer in zip(asked, found, strict=True)
         ]
+
+    def _with_returns(self, asked: Sequence[Question], found: Sequence[Answer]) -> Sequence[Answer]:
+        """Add what the breaker has to know; unread, the mail waits: it neither passes nor stops."""
+        if self._returns is None:
+            return found
+        who = [
+            parties(answer.alias, each.source, self._address_key)
+            if isinstance(answer, Found)
+            else NOBODY
+            for each, answer in zip(asked, found, strict=True)
+        ]
+        try:
+            known = self._returns.of(name for each in who for name in each.names())
+        except RetryableError as error:
+            logger.warning("what came back can't be read: %s", error)
+            unread = Unavailable(f"what came back of other mails can't be read: {error}")
+            return [unread if isinstance(each, Found) else each for each in found]
+        return [
+            replace(
+                answer,
+                of_alias=known.get(each.alias, NO_RETURNS),
+                of_source=known.get(each.source, NO_RETURNS),
+            )
+            if isinstance(answer, Found)
+            else answer
+            for each, answer in zip(who, found, strict=True)
+        ]
+
+    def _came_back(self, accepted: Accepted[mail.Mail]) -> Sequence[Update]:
+        """What the record tells of returns, counted by alias and by sender."""
+        after, record = accepted.after, accepted.record
+        told = news(accepted.before, after)
+        if told == NO_RETURNS or after.received is None:
+            return ()
+        who = parties(after.route.alias, after.received.envelope_sender, self._address_key)
+        return counted(self.generation, accepted.shard_id, who, told, record.recorded_at)
 
     def _counts(self, shard_id: str, event: Event, recorded_at: int) -> list[Update]:
         return [

@@ -29,6 +29,7 @@ _KEYS: Final = {
     "fleet": ("name",),
     "addresses": ("address_key",),
     "answers": ("command_id",),
+    "returns": ("whom", "hour"),
 }
 
 

@@ -7,13 +7,14 @@ rooms before it have just decided; what they say travels in one record, so the w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from processors import kernel
 from processors.mail.orders import obey
 from processors.mail.state import Mail, fold
 from processors.moderation import decider as moderation
+from processors.moderation.breaker import Breaker
 from processors.moderation.rules import Facts, Rule, Verdict, judge_mail
 from processors.routing import decider as routing
 from processors.sending import decider as sending
@@ -44,6 +45,7 @@ class Rules:
     lifetime_us: int = 3 * DAY_US
     on_unknown: UnknownPolicy = UnknownPolicy.RESEND
     moderation: tuple[Rule, ...] = ()
+    breaker: Breaker | None = field(default_factory=Breaker)
 
 
 def asks(mail: Mail, event: Event) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ def _is_moot(mail: Mail, event: Event) -> bool:
 
 
 def _verdict(mail: Mail, answer: routing.Answer | None, rules: Rules) -> Verdict | None:
-    """What the moderation rules say of the mail."""
+    """What the moderation rules say of the mail, and the breaker where they let it pass."""
     received = mail.received
     if received is None or not isinstance(answer, routing.Found):
         return None
@@ -139,7 +141,10 @@ def _verdict(mail: Mail, answer: routing.Answer | None, rules: Rules) -> Verdict
         moderated=answer.moderated,
         headers=answer.headers,
     )
-    return judge_mail(rules.moderation, facts)
+    verdict = judge_mail(rules.moderation, facts)
+    if rules.breaker is None:
+        return verdict
+    return rules.breaker.judge(verdict, answer.of_alias, answer.of_source)
 
 
 def _completion(mail: Mail) -> tuple[Event, ...]:

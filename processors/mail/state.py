@@ -9,7 +9,10 @@ from typing import Final
 from processors.moderation import decider as moderation
 from processors.routing import decider as routing
 from processors.sending import decider as sending
+from schemas import values
 from schemas.events import (
+    BounceReceived,
+    ComplaintReceived,
     Event,
     MailCompleted,
     MailExpired,
@@ -28,7 +31,10 @@ from schemas.values import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """The state of one mail, for its decider and its projection alike."""
+    """The state of one mail, for its decider and its projection alike.
+
+    ``came_back``: attempts that bounced for good or were called spam.
+    """
 
     received: MailReceived | None = None
     route: routing.Route = field(default_factory=routing.Route)
@@ -36,6 +42,7 @@ class Mail:
     sending: sending.Sending = field(default_factory=sending.Sending)
     unrouted: Status = Status.RECEIVED
     completed: bool = False
+    came_back: tuple[str, ...] = ()
 
     @property
     def is_held(self) -> bool:
@@ -72,6 +79,11 @@ def evolve(mail: Mail, event: Event) -> Mail:
             mail = replace(mail, completed=True)
         case TargetReopened():
             mail = replace(mail, completed=False)
+        case (
+            BounceReceived(bounce_type=values.PERMANENT, attempt_id=attempt)
+            | ComplaintReceived(attempt_id=attempt)
+        ) if attempt not in mail.came_back:
+            mail = replace(mail, came_back=(*mail.came_back, attempt))
         case _:
             unrouted = _evolve_unrouted(mail, event)
             reopened = isinstance(event, RouteReopened)

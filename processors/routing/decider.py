@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from processors.kernel import NO_RETURNS, Returns
 from processors.routing.names import names_to_try
 from schemas.events import (
     Event,
@@ -20,15 +21,7 @@ from schemas.events import (
     RouteResolved,
     TimerFired,
 )
-from schemas.values import (
-    ALWAYS,
-    MINUTE_US,
-    SECOND_US,
-    Schedule,
-    Target,
-    TimerKind,
-    UnknownPolicy,
-)
+from schemas.values import ALWAYS, MINUTE_US, SECOND_US, Schedule, Target, TimerKind, UnknownPolicy
 
 TARGETS_MAX: Final = 50
 """An alias with more would make records of more than a few KB; use several aliases."""
@@ -39,7 +32,11 @@ RETRY_MAX_US: Final = MINUTE_US
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The repository knows the alias. ``headers``: those of the mail that rules ask about."""
+    """The repository knows the alias.
+
+    ``headers``: those of the mail that rules ask about. ``of_alias``, ``of_source``: what became of
+    mails to the alias, and of mails of this mail's sender, as far as the breaker has to know.
+    """
 
     alias: str
     version: int
@@ -48,6 +45,8 @@ class Found:
     moderated: bool = False
     schedule: Schedule = ALWAYS
     headers: tuple[tuple[str, str], ...] = ()
+    of_alias: Returns = NO_RETURNS
+    of_source: Returns = NO_RETURNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Route:
     """The state: what is being looked up, how often that failed, whether it is settled.
 
     ``parked``: settled only because a record of the mail lies in quarantine. ``expires_at``:
-    until when it is looked up, if a person had it reopened.
+    until when it is looked up, if a person had it reopened. ``alias``: what was found last.
     """
 
     recipient: str = ""
@@ -79,6 +78,7 @@ class Route:
     settled: bool = False
     parked: bool = False
     expires_at: int = 0
+    alias: str = ""
 
 
 INITIAL: Final = Route()
@@ -91,7 +91,9 @@ def evolve(route: Route, event: Event) -> Route:
             return replace(route, recipient=recipient, received_at=received_at)
         case RouteDeferred(number=number):
             return replace(route, deferrals=number)
-        case RouteResolved() | RouteNotFound() | RouteExpired() | MailRejected() | MailExpired():
+        case RouteResolved(alias=alias):
+            return replace(route, settled=True, parked=False, alias=alias)
+        case RouteNotFound() | RouteExpired() | MailRejected() | MailExpired():
             return replace(route, settled=True, parked=False)
         case RouteReopened(expires_at=at):
             return replace(route, settled=False, parked=False, expires_at=at)

@@ -32,6 +32,7 @@ VIEWS: Final = {
     "quarantine": "quarantine_id",
     "addresses": "address_key",
     "answers": "command_id",
+    "returns": "whom",
 }
 """The projections' tables, and the key attribute that begins with the generation."""
 
@@ -103,5 +104,7 @@ def _items(store: InMemoryItems, table: str, generation: str) -> dict[str, Item]
             for name, value in item.items()
         }
         if str(item[VIEWS[table]]).startswith(prefix):
-            found[f"{plain[VIEWS[table]]} {plain.get('minute', '')}".strip()] = plain
+            found[f"{plain[VIEWS[table]]} {plain.get('minute', plain.get('hour', ''))}".strip()] = (
+                plain
+            )
     return found

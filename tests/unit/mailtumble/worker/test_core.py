@@ -135,7 +135,9 @@ def test_a_broken_entry_defers_the_mails_that_may_be_its_own() -> None:
 
 def test_a_record_of_a_mail_writes_its_view() -> None:
     """The item is a function of the folded state and of where the records lie."""
-    (write,) = _react(fact(delivered()), received(), resolved(), scheduled()).writes
+    writes = _react(fact(delivered()), received(), resolved(), scheduled()).writes
+    assert [write.table for write in writes] == ["mails", "returns", "returns"]
+    write = writes[0]
     assert write.item == {  # type: ignore[union-attr]
         "mail_key": f"g1#{MAIL_ID}",
         "mail_id": MAIL_ID,
