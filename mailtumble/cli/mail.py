@@ -13,8 +13,10 @@ from mailtumble.cli.mail_orders import cancel, expire, retry, send_at, send_now
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table
 from mailtumble.cli.state import state_option
 from mailtumble.history import History, Step, find_mail_id, read_history
+from mailtumble.outlook import Outlook
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.story import tell
+from mailtumble.wiring import Wiring
 from mailtumble.worker.views import iso, mail_key
 from processors.kernel import Judgement
 from schemas.structure import to_plain
@@ -97,7 +99,8 @@ def list_mails(
     "--json",
     "as_json",
     is_flag=True,
-    help="{mail_id, status, events: [{sequence_number, type, recorded_at, cause, payload}]}",
+    help="{mail_id, status, events: [{sequence_number, type, recorded_at, cause, payload}],"
+    " expected: {target: when it leaves}}",
 )
 @click.option(
     "--all", "everything", is_flag=True, help="In JSON, void and repeated records' events too."
@@ -120,15 +123,35 @@ def show(
     store, generation = wired.store(), wired.settings.generation
     found = find_mail_id(store, generation, mail_id)
     history = read_history(wired.stream(), store, generation, found, wired.clock.sleep)
+    expected = _expected(wired, history)
     if as_json:
-        print_json(_plain(history, everything=everything))
+        print_json({**_plain(history, everything=everything), "expected": expected})
         return
     print_line(f"Mail {history.mail_id}: {history.status}")
     for line in tell(history):
         print_line(f"  {line}")
-    for target in history.mail.sending.targets:
+    for index, target in enumerate(history.mail.sending.targets):
         attempts = "1 attempt" if target.number == 1 else f"{target.number} attempts"
-        print_line(f"{target.address}: {target.status} ({attempts})")
+        at = expected.get(str(index))
+        leaves = f", expected to leave at {at[:19].replace('T', ' ')} UTC" if at else ""
+        print_line(f"{target.address}: {target.status} ({attempts}){leaves}")
+
+
+def _expected(wired: Wiring, history: History) -> dict[str, str | None]:
+    """When the targets that wait are expected to leave, by their numbers; null: nobody can say.
+
+    The whole queue is read for it; for a mail of which nothing waits, none of it.
+    """
+    waits = {Status.SCHEDULED, Status.DEFERRED}
+    if not any(target.status in waits for target in history.mail.sending.targets):
+        return {}
+    outlook = Outlook(wired)
+    found: dict[str, str | None] = {}
+    for entry in outlook.entries:
+        if entry.mail_id == history.mail_id:
+            at = outlook.leaves_at(entry)
+            found[str(entry.target)] = None if at is None else iso(at)
+    return found
 
 
 class _Shelf:

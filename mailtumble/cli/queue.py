@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,27 +10,21 @@ import click
 
 from mailtumble.cli import orders, state
 from mailtumble.cli.orders import Order, order_options
-from mailtumble.cli.output import print_json, print_line
+from mailtumble.cli.output import print_json, print_line, print_table
 from mailtumble.cli.peak import peak
 from mailtumble.cli.state import state_option
-from mailtumble.ports.store import Item, ItemStore
-from mailtumble.sender.application import GENERATION, NAME
-from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
-from mailtumble.sender.standing import Standing
-from mailtumble.sender.stops import ITEM as STOPS
-from mailtumble.sender.stops import read_stops
+from mailtumble.outlook import Outlook, claimed
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
-from mailtumble.worker.horizon import number
 from processors.fleet.decider import AT, EVERYBODY, whose_sending
-from processors.sending.pacing import RATE_UNIT, slice_number
+from processors.sending.pacing import RATE_UNIT
 from schemas.errors import BadInput
-from schemas.ids import BUCKETS, FLEET_SUBJECT
-from schemas.values import SECOND_US, Command, TimerKind
+from schemas.ids import FLEET_SUBJECT
+from schemas.values import SECOND_US, Command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-THREADS: Final = 16
+TENANTS_SHOWN: Final = 10
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,8 +55,15 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     found = queue_status(state.wiring(state_dir))
     if as_json:
         print_json(found)
-    else:
-        print_line(_told(found))
+        return
+    print_line(_told(found))
+    if len(found["tenants"]) > 1:
+        rows = sorted(found["tenants"], key=lambda each: -each["due"])
+        print_table(
+            ("TENANT", "WAITING", "DUE", "LAST IN"), [_row(each) for each in rows[:TENANTS_SHOWN]]
+        )
+        if len(rows) > TENANTS_SHOWN:
+            print_line(f"... and {len(rows) - TENANTS_SHOWN} more: --json has all")
 
 
 def scope_options(function: F) -> F:
@@ -160,52 +160,48 @@ def _scope(tenant: str | None, domain: str | None) -> str:
 
 
 def queue_status(wired: Wiring) -> dict[str, Any]:
-    """What waits in all buckets, the rate of the slice of now, and the account's quota."""
-    store = wired.store()
-    waiting = _in_buckets(store, "queue", str)
-    timers = _in_buckets(store, "timers", lambda bucket: f"{NAME}#{GENERATION}#{bucket}")
-    now = wired.clock.now()
-    due = sum(1 for item in waiting if number(item, "due_at") <= now)
-    quota = known_quota(store)
-    key: dict[str, str | int] = {"account": wired.settings.region, "slice": slice_number(now)}
-    rate_milli = _rate_milli(store.get("slices", key), quota, wired.settings.rate_fraction)
-    standing = Standing(store, wired.settings.generation, wired.settings.address_key)
-    standing.poll()
-    paused = standing.paused
-    stops = store.get("fleet", STOPS)
-    eta_s = None if due else 0
-    if due and rate_milli:
-        eta_s = round(due * RATE_UNIT / rate_milli)
+    """What waits in all buckets, by tenant, when it leaves, the rate, and the account's quota."""
+    outlook = Outlook(wired)
+    quota, rate_milli = outlook.quota, outlook.rate_milli
+    ends = [outlook.last_leaves_at(group) for group in outlook.groups.values() if group.due]
     return {
-        "waiting": len(waiting),
-        "due": due,
-        "claimed": sum(1 for item in timers if item["kind"] == TimerKind.CLAIM),
+        "waiting": len(outlook.entries),
+        "due": outlook.due,
+        "claimed": claimed(wired.store()),
         "rate_per_second": None if rate_milli is None else rate_milli / RATE_UNIT,
         "quota": {
             "max_send_rate": quota.max_send_rate_milli / RATE_UNIT if quota else None,
             "max_24h": quota.max_24h if quota else None,
             "sent_24h": quota.sent_24h if quota else None,
         },
-        "eta_seconds": eta_s,
-        "stopped": {scope: each.why for scope, each in read_stops(stops).items()},
-        "paused": {scope: each.told for scope, each in paused.items() if not each.drains},
-        "drained": {scope: each.told for scope, each in paused.items() if each.drains},
+        "eta_seconds": _eta_s(ends, outlook.now) if ends else None if outlook.due else 0,
+        "tenants": [
+            {
+                "tenant": group.tenant,
+                "urgent": group.urgent,
+                "waiting": group.waiting,
+                "due": group.due,
+                "eta_seconds": _eta_s([outlook.last_leaves_at(group)], outlook.now),
+            }
+            for group in outlook.groups.values()
+        ],
+        "stopped": {scope: each.why for scope, each in outlook.stops.items()},
+        "paused": {scope: p.told for scope, p in outlook.paused.items() if not p.drains},
+        "drained": {scope: p.told for scope, p in outlook.paused.items() if p.drains},
     }
 
 
-def _in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> list[Item]:
-    """The items of all buckets, several buckets at a time."""
-    names = [partition(f"{bucket:03d}") for bucket in range(BUCKETS)]
-    with ThreadPoolExecutor(THREADS) as threads:
-        pages = threads.map(lambda name: store.query(table, name).items, names)
-        return [item for page in pages for item in page]
+def _eta_s(ends: Sequence[int | None], now: int) -> int | None:
+    """Seconds until the last of them; None where one of them can't be said."""
+    known = [each for each in ends if each is not None]
+    return round((max(known) - now) / SECOND_US) if len(known) == len(ends) else None
 
 
-def _rate_milli(current: Item | None, quota: KnownQuota | None, fraction: float) -> int | None:
-    """The rate of the slice under way; where none was begun, the one it would be begun with."""
-    if current is not None:
-        return number(current, "rate_milli")
-    return None if quota is None else aimed_rate_milli(quota, fraction)
+def _row(tenant: dict[str, Any]) -> tuple[object, ...]:
+    name = f"{tenant['tenant']} (urgent)" if tenant["urgent"] else tenant["tenant"]
+    eta_s = tenant["eta_seconds"]
+    last = "-" if not tenant["due"] or eta_s is None else duration(eta_s * SECOND_US)
+    return name, tenant["waiting"], tenant["due"], last
 
 
 def _told(found: dict[str, Any]) -> str:

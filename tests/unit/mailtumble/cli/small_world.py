@@ -78,7 +78,7 @@ class SmallWorld:
             account=self.provider,
         )
         rules = CoreRules(mail=Rules(moderation=RULES))
-        plan = Plan(owner="sender-1", bucket=self.bucket, rules=rules)
+        plan = self._plan = Plan(owner="sender-1", bucket=self.bucket, rules=rules)
         self._parts = SenderParts(ports, plan, lambda: False)
         shards = self.events.shards()
         cores = [core_lane(shard, ports, plan, lambda: False) for shard in shards]
@@ -101,6 +101,10 @@ class SmallWorld:
     def objects(self) -> InMemoryObjects:
         """As the wiring has it."""
         return self.kept
+
+    def plan(self) -> Plan:
+        """As the wiring has it."""
+        return self._plan
 
     def aliases(self) -> InMemoryAliases:
         """As the wiring has it."""

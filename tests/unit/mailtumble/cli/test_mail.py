@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from mailtumble.cli.mail import command
 from mailtumble.cli.output import printable
+from mailtumble.cli.queue import command as queue
 from mailtumble.ports.store import Put
 from tests.samples import bounced
 from tests.unit.mailtumble.cli.small_world import HOUSE, TARGETS
@@ -169,6 +171,22 @@ def test_show_tells_the_story(world: SmallWorld, run: Run) -> None:
     assert f"looked up; {HOUSE} stands for {TARGETS[0]} and {TARGETS[1]} (version 1)" in text
     assert f"1.0 s later: {TARGETS[0]}: SES accepted it as" in text
     assert f"\n{TARGETS[1]}: completed (1 attempt)\n" in text
+
+
+def test_show_tells_when_a_waiting_mail_is_expected_to_leave(world: SmallWorld, run: Run) -> None:
+    """By what is due before it; of what is paused nobody can say."""
+    mails = [world.receive(number) for number in range(14)]
+    world.learn_quota()
+    shown = json.loads(run(command, "show", mails[-1], "--json").stdout)["expected"]
+    waits = [
+        datetime.fromisoformat(at).timestamp() - world.clock.now() / 1e6 for at in shown.values()
+    ]
+    assert len(waits) == len(TARGETS)
+    assert 27 / 13.328 - 0.01 <= min(waits) < max(waits) <= 28 / 13.328 + 0.01
+    assert ", expected to leave at 2025-10-09 08:53:3" in run(command, "show", mails[-1]).stdout
+    run(queue, "pause")
+    shown = json.loads(run(command, "show", mails[-1], "--json").stdout)["expected"]
+    assert set(shown.values()) == {None}
 
 
 def test_show_finds_a_mail_by_an_id_of_ses(world: SmallWorld, run: Run) -> None:

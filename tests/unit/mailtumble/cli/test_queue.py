@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailtumble.cli.queue import command
-from mailtumble.ports.store import Update
+from mailtumble.ports.store import Put, Update
 from schemas.events import SendingPaused, SendingResumed
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
         "rate_per_second": None,
         "quota": {"max_send_rate": None, "max_24h": None, "sent_24h": None},
         "eta_seconds": None,
+        "tenants": [
+            {"tenant": "house", "urgent": False, "waiting": 2, "due": 2, "eta_seconds": None}
+        ],
         "stopped": {},
         "paused": {},
         "drained": {},
@@ -60,6 +63,49 @@ def test_the_slice_of_now_says_the_rate_that_holds(world: SmallWorld, run: Run) 
     world.items.write(Update("slices", key, set={"rate_milli": 500}))
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["rate_per_second"], status["eta_seconds"]) == (0.5, 4)
+
+
+def test_each_tenant_has_an_estimate_of_its_own(world: SmallWorld, run: Run) -> None:
+    """A single mail of one leaves long before the last of another's forty."""
+    world.repository.put("a@shop.example", ("cat@far.example",), "shop")
+    for number in range(20):
+        world.receive(number)
+    world.receive(99, "a@shop.example")
+    world.learn_quota()
+    tenants = {
+        each["tenant"]: each
+        for each in json.loads(run(command, "status", "--json").stdout)["tenants"]
+    }
+    assert (tenants["house"]["due"], tenants["house"]["eta_seconds"]) == (40, 3)
+    assert (tenants["shop"]["due"], tenants["shop"]["eta_seconds"]) == (1, 0)
+    told = run(command, "status").stdout.splitlines()
+    assert [line.split() for line in told[1:]] == [
+        ["TENANT", "WAITING", "DUE", "LAST", "IN"],
+        ["house", "40", "40", "3.0", "s"],
+        ["shop", "1", "1", "0.000", "s"],
+    ]
+
+
+def test_what_ses_or_a_person_holds_has_no_estimate(world: SmallWorld, run: Run) -> None:
+    """It waits, and nothing of it is due; and it is told why."""
+    world.receive()
+    world.learn_quota()
+    item = {"scope": "house.example", "why": "no MX", "since": 1, "probe_at": 9, "probes": 0}
+    world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [item]}))
+    status = json.loads(run(command, "status", "--json").stdout)
+    assert status["stopped"] == {"house.example": "no MX"}
+    assert (status["due"], status["eta_seconds"], status["tenants"][0]["due"]) == (2, None, 0)
+    assert "sending from house.example is stopped (no MX)" in run(command, "status").stdout
+
+
+def test_near_the_end_of_the_day_there_is_no_saying(world: SmallWorld, run: Run) -> None:
+    """More waits than the day has left, its reserve not counted."""
+    world.receive()
+    world.learn_quota()
+    world.items.write(Update("fleet", {"name": "quota"}, set={"sent_24h": 47_499}))
+    assert json.loads(run(command, "status", "--json").stdout)["eta_seconds"] is None
+    world.items.write(Update("fleet", {"name": "quota"}, set={"sent_24h": 47_498}))
+    assert json.loads(run(command, "status", "--json").stdout)["eta_seconds"] == 0
 
 
 def test_what_is_claimed_waits_no_more(world: SmallWorld, run: Run) -> None:

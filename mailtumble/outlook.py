@@ -1,0 +1,142 @@
+"""What waits and when it is expected to leave, as ``queue status`` and ``mail show`` tell it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.sender.application import GENERATION, NAME
+from mailtumble.sender.queue import Entry, read_entry
+from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
+from mailtumble.sender.standing import Standing
+from mailtumble.sender.stops import ITEM as STOPS
+from mailtumble.sender.stops import read_stops
+from mailtumble.wiring import Wiring
+from mailtumble.worker.horizon import number
+from processors.fleet.decider import Pause
+from processors.sending.day import UNLIMITED, reserve
+from processors.sending.estimate import Backlog, leaves_at
+from processors.sending.fairness import Choice
+from processors.sending.pacing import slice_number
+from processors.sending.stops import Stops
+from schemas.ids import BUCKETS
+from schemas.values import TimerKind
+
+THREADS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one tenant has waiting: urgent mail by itself. ``places``: due time and attempt."""
+
+    tenant: str
+    urgent: bool
+    waiting: int
+    due: int
+    places: Sequence[tuple[int, str]]
+
+
+class Outlook:
+    """The queue as a whole at one moment. Reads every entry: not to be asked every second."""
+
+    def __init__(self, wired: Wiring) -> None:
+        """Read queue, quota, stops and pauses."""
+        store, plan = wired.store(), wired.plan()
+        self.now = wired.clock.now()
+        self.entries = [read_entry(item) for item in in_buckets(store, "queue", str)]
+        self.quota: KnownQuota | None = known_quota(store)
+        key: dict[str, str | int] = {"account": plan.account, "slice": slice_number(self.now)}
+        self.rate_milli = _rate_milli(store.get("slices", key), self.quota, plan.rate_fraction)
+        self._standing = Standing(store, plan.generation, plan.rules.address_key)
+        self._standing.poll()
+        self.stops: Stops = read_stops(store.get("fleet", STOPS))
+        self._reserve = plan.daily_reserve
+        self._choice = Choice(plan.weights, plan.urgent_tenants)
+        self._weights = plan.weights
+        self.groups = self._groups()
+
+    @property
+    def paused(self) -> Mapping[str, Pause]:
+        """What people paused, by scope."""
+        return self._standing.paused
+
+    @property
+    def due(self) -> int:
+        """How many entries could leave by their time."""
+        return sum(1 for each in self.entries if each.due_at <= self.now)
+
+    def held(self, entry: Entry) -> bool:
+        """Whether it does not leave until somebody, or SES, lets it."""
+        since = self._standing.held_since(entry.lane)
+        stopped = any(each.covers(entry.lane) for each in self.stops.values())
+        return stopped or (since is not None and entry.received_at >= since)
+
+    def leaves_at(self, entry: Entry) -> int | None:
+        """When it is expected to leave (microseconds UTC); None: that can't be said."""
+        if self.held(entry):
+            return None
+        group = self.groups[entry.tenant, self._choice.is_urgent(entry.lane)]
+        place = bisect_right(group.places, (entry.due_at, entry.attempt_id))
+        return self._place_leaves_at(group, place, entry.due_at)
+
+    def last_leaves_at(self, group: Group) -> int | None:
+        """When the last of a tenant's mails that are due now is expected to leave."""
+        return self._place_leaves_at(group, group.due, 0)
+
+    def _place_leaves_at(self, group: Group, place: int, due_at: int) -> int | None:
+        backlog = Backlog(self._due(urgent=True), self._due(urgent=False), self._weights)
+        mails = backlog.before(group.tenant, place, urgent=group.urgent)
+        if mails > self._left_today(urgent=group.urgent):
+            return None
+        return leaves_at(mails, self.rate_milli or 0, due_at, self.now)
+
+    def _left_today(self, *, urgent: bool) -> float:
+        quota = self.quota
+        if quota is None or quota.max_24h == UNLIMITED:
+            return float("inf")
+        kept = 0 if urgent else reserve(quota.max_24h, self._reserve)
+        return quota.max_24h - quota.sent_24h - kept
+
+    def _due(self, *, urgent: bool) -> Mapping[str, int]:
+        return {each.tenant: each.due for each in self.groups.values() if each.urgent is urgent}
+
+    def _groups(self) -> Mapping[tuple[str, bool], Group]:
+        found: dict[tuple[str, bool], list[Entry]] = {}
+        for entry in self.entries:
+            key = entry.tenant, self._choice.is_urgent(entry.lane)
+            found.setdefault(key, []).append(entry)
+        return {
+            (tenant, urgent): Group(
+                tenant,
+                urgent,
+                len(entries),
+                sum(1 for each in entries if each.due_at <= self.now and not self.held(each)),
+                sorted((each.due_at, each.attempt_id) for each in entries if not self.held(each)),
+            )
+            for (tenant, urgent), entries in sorted(found.items())
+        }
+
+
+def claimed(store: ItemStore) -> int:
+    """How many attempts are on their way to SES, or were within the last seconds."""
+    timers = in_buckets(store, "timers", lambda bucket: f"{NAME}#{GENERATION}#{bucket}")
+    return sum(1 for item in timers if item["kind"] == TimerKind.CLAIM)
+
+
+def in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> list[Item]:
+    """The items of all buckets, several buckets at a time."""
+    names = [partition(f"{bucket:03d}") for bucket in range(BUCKETS)]
+    with ThreadPoolExecutor(THREADS) as threads:
+        pages = threads.map(lambda name: store.query(table, name).items, names)
+        return [item for page in pages for item in page]
+
+
+def _rate_milli(current: Item | None, quota: KnownQuota | None, fraction: float) -> int | None:
+    """The rate of the slice under way; where none was begun, the one it would be begun with."""
+    if current is not None:
+        return number(current, "rate_milli")
+    return None if quota is None else aimed_rate_milli(quota, fraction)
