@@ -42,8 +42,8 @@ Held = dict[str, Any]
 def command() -> None:
     """Decide about held mail. The first decision counts; a later one is refused.
 
-    Mail is held by the rules in the file that MAILTUMBLE_MODERATION_RULES names, and where its
-    alias is moderated.
+    Mail is held by the rules in the file that MAILTUMBLE_MODERATION_RULES names, where its alias
+    is moderated, and by the breaker, where too much of the alias's or the sender's mail came back.
     """
 
 

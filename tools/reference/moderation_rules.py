@@ -71,6 +71,10 @@ passes, holds or rejects decides; those that fit before it and tag leave their t
 rule that is built in, `{built_in}`: it holds what goes to an alias that is moderated, for
 {built_in_h} hours. What no rule fits passes.
 
+What passes so can be held by the `breaker` all the same, where too much of an alias's or a
+sender's mail came back ([how](../how-to.md#hold-what-comes-back)): a rule that passes mail speaks
+for its content, not for its targets. Rules that hold or reject come first.
+
 Rules that ask for a header field make core read the first {header_kb} KB of each mail from S3.
 
 ## An example
