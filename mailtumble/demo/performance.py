@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mailtumble.cli.aliases import put_aliases
 from mailtumble.cli.moderation import decide
-from mailtumble.demo.scenes import ALIASES, BUSY_S, HOUSE, SENDER, Scene
+from mailtumble.demo.scenes import ALIASES, BUSY_S, HOUSE, Scene
 from mailtumble.history import History, read_history
 from mailtumble.ports.store import Item
 from mailtumble.story import tell
@@ -72,7 +72,7 @@ def hand_in(scenes: Sequence[Scene], smtp_port: int) -> list[Part]:
     with smtplib.SMTP("127.0.0.1", smtp_port, timeout=30) as smtp:
         for scene in scenes:
             smtp.ehlo_or_helo_if_needed()
-            smtp.mail(SENDER)
+            smtp.mail(scene.sender)
             for recipient in scene.recipients:
                 smtp.rcpt(recipient)
             code, reply = smtp.data(raw_mail(scene.file))

@@ -11,6 +11,8 @@ from schemas.values import SECOND_US, Command, Schedule, Status
 
 HOUSE: Final = "house.example"
 SENDER: Final = "sender@elsewhere.example"
+OTHER_SENDER: Final = "another@elsewhere.example"
+"""Of mail that comes back: the breaker would hold what else its sender sends."""
 LATER_S: Final = 5
 BUSY_S: Final = 3
 
@@ -39,7 +41,7 @@ class Scene:
 
     ``targets``: how many targets each recipient's mail has (1 where nobody knows the alias: the
     mail itself is then what ends). ``moderator``: what a moderator says once it is held.
-    ``attempts``: it takes so many at least.
+    ``attempts``: it takes so many at least. ``sender``: in the envelope.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Scene:
     targets: int = 1
     moderator: Command | None = None
     attempts: int = 0
+    sender: str = SENDER
 
 
 def _done(title: str, file: str, *recipients: str, targets: int = 1) -> Scene:
@@ -87,7 +90,12 @@ FIRST_ACT: Final = (
         "plain_emails/raw_email_simple.eml",
         {f"nobody@{HOUSE}": Status.UNROUTABLE},
     ),
-    Scene("It bounces", "rfc2822/example02.eml", {f"gone@{HOUSE}": Status.BOUNCED}),
+    Scene(
+        "It bounces",
+        "rfc2822/example02.eml",
+        {f"gone@{HOUSE}": Status.BOUNCED},
+        sender=OTHER_SENDER,
+    ),
     Scene(
         "Held, and approved",
         "plain_emails/raw_email8.eml",

@@ -114,7 +114,7 @@ class Reader:
                 return self._sent
 
     def _bring_about(self, arguments: tuple[str, ...]) -> None:
-        tenant = list(arguments[2:4]) if "--tenant" in arguments else []
+        scope = list(arguments[2:4]) if {"--tenant", "--domain"} & set(arguments) else []
         match arguments[:2]:
             case ("aliases", "remove"):
                 self._stack.run("aliases", "add", arguments[2], "t@far.example")
@@ -123,10 +123,10 @@ class Reader:
             case ("suppression", "add"):
                 self._stack.call("suppression", "remove", arguments[2])
             case ("queue", "resume"):
-                self._stack.call("queue", "pause", *tenant)
-            case ("queue", "pause"):
+                self._stack.call("queue", "pause", *scope)
+            case ("queue", "pause" | "drain"):
                 self._stack.call("queue", "resume")
-                self._stack.call("queue", "resume", *tenant)
+                self._stack.call("queue", "resume", *scope)
             case _:
                 pass
 
