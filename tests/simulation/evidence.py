@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailtumble.sender.transmission import TAG_ATTEMPT, TAG_MAIL
+from processors.moderation.breaker import RULE
 from schemas import codec
 from schemas.errors import UndecodableRecord
-from schemas.events import Event, MailReceived, SendScheduled, SendUnknown
+from schemas.events import Event, MailHeld, MailReceived, SendScheduled, SendUnknown
 from schemas.ids import mail_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ class Evidence:
     def number(self, attempt: str) -> int:
         """The how-manieth attempt at its target this is."""
         return max((each.number for each in self.scheduled[attempt]), default=0)
+
+    def held_by_breaker(self) -> set[str]:
+        """The mails that the breaker held, by their ids."""
+        return {
+            mail_of(envelope.subject) or ""
+            for _, envelope in self.log
+            for event in envelope.events
+            if isinstance(event, MailHeld) and event.rule == RULE
+        }
 
     def doubted(self) -> set[Recipient]:
         """The recipients for which some attempt's outcome was unknown."""

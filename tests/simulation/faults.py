@@ -43,6 +43,7 @@ SITES: Final = (
     "dynamodb get_all subjects",
     "dynamodb query timers",
     "dynamodb query queue",
+    "dynamodb query returns",
     "s3 get",
     "s3 head",
     "s3 put",

@@ -73,7 +73,7 @@ def _lost(world: World, evidence: Evidence, mail: SentIn, view: Item | None) -> 
         return [f"loss: harmed {name} was sent to {sorted(took)}, which is no route's part"]
     targets: Any = view["targets"]
     shown = {str(target["address"]): Status(target["status"]) for target in targets}
-    if _was_stopped(world, name, shown, view):
+    if _was_stopped(world, evidence, name, shown, view):
         # By a moderator, an operator or a rule's policy: what did not go is excused.
         return [] if took <= set(shown) else [f"loss: stopped {name} reached {sorted(took)}"]
     excused = {address for address in shown if _excused(world, evidence, name, shown, address)}
@@ -113,10 +113,13 @@ def _excused(
     return parks and shown[address] is Status.PARKED and (mail, address) in evidence.doubted()
 
 
-def _was_stopped(world: World, mail: str, shown: dict[str, Status], view: Item) -> bool:
+def _was_stopped(
+    world: World, evidence: Evidence, mail: str, shown: dict[str, Status], view: Item
+) -> bool:
     """Whether somebody or some rule may have kept it from being sent."""
     ordered = world.ordered.get(mail, set())
     held = bool(world.rules.moderation) and str(view["recipient"]) == HELD
+    held = held or mail in evidence.held_by_breaker()
     ended = {Status.REJECTED, Status.EXPIRED, Status.PARKED}
     stopped = not shown or any(status in ended for status in shown.values())
     return stopped and (held or bool(ordered & {*ENDINGS, Command.REJECT, Command.RETRY}))

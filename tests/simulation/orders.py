@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailtumble.worker.application import Fact
 from mailtumble.worker.records import outgoing
+from processors.moderation.breaker import Breaker
 from processors.moderation.rules import Rule
 from schemas.events import CommandGiven
 from schemas.ids import FLEET_SUBJECT, address_subject, mail_subject
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 HELD: Final = "alias1@house.example"
 """Whose mail is held, where there is moderation."""
+
+BREAKER: Final = Breaker(answered_min=2, percent_max=20.0, expires_after_us=20 * SECOND_US)
+"""In some worlds, where a bounce of two or three holds what comes next; nobody decides of that."""
 
 MODERATED_SHARE: Final = 0.4
 ORDERED_SHARE: Final = 0.12

@@ -56,6 +56,7 @@ SCENES: Final = (
     "mail expired",
     "mail completed",
     "mail held",
+    "held by the breaker",
     "approved",
     "rejected by a moderator",
     "decided by the clock",
@@ -95,6 +96,7 @@ def scenes(world: World) -> Counter[str]:
     found["two answers to one look-up"] += _contradictions(evidence)
     found["sent twice in doubt"] += sum(len(each) - 1 for each in evidence.accepted.values())
     _tell(evidence, found)
+    found["held by the breaker"] += len(evidence.held_by_breaker())
     found.update(filter(None, map(_order, evidence.events())))
     return found
 

@@ -63,6 +63,8 @@ class World:
         elif self.draw.random() < 0.1:
             self.rules = Rules(on_unknown=UnknownPolicy.PARK)
         self.rules = replace(self.rules, moderation=orders.moderation(self.draw))
+        if seed % 8 == 0:
+            self.rules = replace(self.rules, breaker=orders.BREAKER)
         self.errors: list[str] = []
         self.tallies: list[Tally] = []
         self.sent_in: list[SentIn] = []
