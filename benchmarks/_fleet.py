@@ -14,8 +14,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +30,10 @@ from mailtumble.aws.clients import Clients
 from mailtumble.definition import physical_name
 from mailtumble.local.bootstrap import Resources, create_resources
 from mailtumble.local.ministack import REGION, MiniStack, free_port
+from mailtumble.local.ses.limiters import LIMITERS
 from mailtumble.settings import PREFIX, Settings
 from mailtumble.wiring import Wiring
+from processors.sending.control import EPOCH_US
 from schemas.values import SECOND_US
 
 LATENCY_MS: Final = 40
@@ -42,6 +44,8 @@ QUEUED_WITHIN_S: Final = 120.0
 STARTS_WITHIN_S: Final = 30.0
 SPARE_S: Final = 10
 """Mails for so many seconds more: the queue must not run empty."""
+REFUSABLE_US: Final = round(Settings().quota_poll_s * SECOND_US) + EPOCH_US
+"""After a cut: until the fleet has heard of it, and what it had reserved before."""
 MAIL: Final = (
     b"From: Anna <anna@newsletter.example.net>\r\nTo: orders@shop.example.com\r\n"
     b"Subject: Your order\r\nMessage-ID: <1@newsletter.example.net>\r\n"
@@ -49,19 +53,34 @@ MAIL: Final = (
 )
 
 
+NAMES: Final = {
+    "whole": "whole sender",
+    "parts": "its pacing and transport",
+    "adaptive": "botocore adaptive",
+    "bucket": "token bucket each",
+}
+"""The kinds of sender (see benchmarks/_senders.py)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Who sends how fast under what. In the middle the rate changes, or senders are killed."""
+    """Who sends how fast under what, and what is asked of it (see :class:`Outcome`).
+
+    In the middle the rate changes, or senders are killed. Every other sender's clock is off by
+    ``skew_ms`` to one side, the rest to the other.
+    """
 
     kind: str
     limiter: str
     senders: int
-    rate: float
+    rate: float = 80.0
     fraction: float = 0.952
     changed_to: float = 0.0
     killed: int = 0
     skew_ms: int = 0
     seconds: float = 30.0
+    least: float | None = 0.95
+    refusable_us: int | None = 0
 
     @property
     def shards(self) -> int:
@@ -239,6 +258,36 @@ class Stage:
         return process
 
 
+def processes(seconds: float) -> Iterator[Outcome]:
+    """The product's own senders: all of it, or its pacing and transport."""
+    for limiter in LIMITERS:
+        for senders in (1, 4):
+            yield play(Run(kind="whole", limiter=limiter, senders=senders, seconds=seconds))
+    for kind in ("whole", "parts"):
+        yield play(Run(kind=kind, limiter="debt", senders=4, rate=200.0, seconds=seconds))
+    yield play(Run(kind="parts", limiter="sliding", senders=4, skew_ms=500, seconds=seconds))
+    changing = Run(kind="whole", limiter="sliding", senders=4, seconds=seconds, least=None)
+    yield play(replace(changing, senders=3, killed=1))
+    yield play(replace(changing, rate=40.0, changed_to=80.0))
+    yield play(replace(changing, changed_to=40.0, refusable_us=REFUSABLE_US))
+
+
+def baselines(seconds: float) -> Iterator[Outcome]:
+    """What else paces: of these nothing is asked."""
+    for kind in ("adaptive", "bucket"):
+        for limiter in LIMITERS:
+            yield play(
+                Run(
+                    kind=kind,
+                    limiter=limiter,
+                    senders=4,
+                    seconds=seconds,
+                    least=None,
+                    refusable_us=None,
+                )
+            )
+
+
 def play(run: Run) -> Outcome:
     """Start everything, let it run, stop it, and say what came of it.
 
@@ -301,7 +350,7 @@ def _outcome(run: Run, seen: Seen) -> Outcome:
         after.at for before, after in pairwise(seen.looks) if after.throttled > before.throttled
     ]
     return Outcome(
-        sender=run.kind,
+        sender=NAMES[run.kind],
         limiter=run.limiter,
         senders=run.senders,
         per_s=f"{run.rate:g}{changed}",
@@ -309,10 +358,21 @@ def _outcome(run: Run, seen: Seen) -> Outcome:
         accepted=last.accepted,
         throttled=last.throttled,
         used=(last.accepted - first.accepted) / allowed,
+        least=run.least,
+        refusable_us=run.refusable_us,
         refused_for_us=round((refused[-1] - refused[0]) * SECOND_US) if refused else 0,
         cpu=(seen.senders_cpu_s / took_s, seen.servers_cpu_s / took_s),
-        remark=f"{seen.duplicates} sent twice" if seen.duplicates else "",
+        remark=_remark(run, seen),
     )
+
+
+def _remark(run: Run, seen: Seen) -> str:
+    remarks = (
+        f"clocks off by +-{run.skew_ms} ms" if run.skew_ms else "",
+        f"kill -9 of {run.killed} in the middle" if run.killed else "",
+        f"{seen.duplicates} sent twice" if seen.duplicates else "",
+    )
+    return ", ".join(filter(None, remarks))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -33,16 +33,17 @@ from mailtumble.parent import die_with
 from mailtumble.ports.stream import EventStream, OutgoingRecord, Shard, ShardReader
 from mailtumble.ports.world import OutgoingMail, SendRefused
 from mailtumble.sender.queue import Entry
+from mailtumble.sender.quota import ITEM
 from mailtumble.sender.transmission import Job
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
 from mailtumble.worker.assembly import SenderParts
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lease import FLEET, HostLease
-from mailtumble.worker.sender_host import CALLS_MAX, PACE_S, QUOTA_S, SenderWork
+from mailtumble.worker.sender_host import CALLS_MAX, FLEET_S, PACE_S, SenderWork
 from processors.sending.pacing import Appetite
 from schemas.errors import RetryableError
-from schemas.events import SendDeferred
+from schemas.events import SendAccepted
 from schemas.values import SECOND_US, DeferReason
 
 OBJECT_KEY: Final = "inbound/mail"
@@ -113,13 +114,13 @@ class Parts:
     def run(self) -> None:
         """Learn AWS's time, then pace for ever."""
         for _ in range(LEARNS_BY):
-            self._parts.standing.poll()
+            self._ports.store.get("fleet", ITEM)
             time.sleep(2 / LEARNS_BY)
         _freeze()
         asked_at = 0.0
         while True:
             begun = time.monotonic()
-            if begun >= asked_at + QUOTA_S:
+            if begun >= asked_at + FLEET_S:
                 asked_at = begun
                 _unless_aws_is_away(self._parts.poll)
             if self._parts.quota.known is not None:
@@ -132,7 +133,7 @@ class Parts:
         if room <= 0:
             return
         now = self._ports.clock.now()
-        taken = self._parts.instants.take(room, now)
+        taken = self._parts.fleet.instants.take(room, now)
         self._appetite = self._appetite.after(room, taken, now, CALLS_MAX)
         with self._lock:
             self._under_way += len(taken)
@@ -140,14 +141,14 @@ class Parts:
             self._calls.submit(self._carry_out, Job(self._entry, instant_at, now + self._send_us))
 
     def _carry_out(self, job: Job) -> None:
-        outcome = self._parts.transmission.carry_out(job, lambda: True, self._another_instant)
-        if isinstance(outcome, SendDeferred) and outcome.reason == DeferReason.THROTTLED:
-            _unless_aws_is_away(lambda: self._parts.quota.refused(outcome.called_at))
+        outcome = self._parts.transmission.carry_out(job, lambda _: True, self._another_instant)
+        if not isinstance(outcome, SendAccepted):
+            _unless_aws_is_away(lambda: self._parts.heed(job, outcome))
         with self._lock:
             self._under_way -= 1
 
-    def _another_instant(self) -> int | None:
-        taken = self._parts.instants.take(1, self._ports.clock.now())
+    def _another_instant(self, job: Job) -> int | None:  # noqa: ARG002 - all are alike
+        taken = self._parts.fleet.instants.take(1, self._ports.clock.now())
         return taken[0] if taken else None
 
 
@@ -225,6 +226,9 @@ def _entry(mail_bucket: str) -> Entry:
         round=0,
         address=RECIPIENT,
         tenant="shop",
+        source="newsletter.example.net",
+        urgent=False,
+        received_at=0,
         due_at=0,
         expires_at=2**62,
         cancelled=False,
