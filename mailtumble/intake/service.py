@@ -11,7 +11,14 @@ from typing import Any, Final, TypeVar
 from mailtumble.intake.notification import NO_VERIFICATION, SOURCE, Arrival, Feedback, parse
 from mailtumble.intake.sns import Verifier
 from mailtumble.ports.stream import EventStream
-from mailtumble.ports.world import Clock, MessageQueue, ObjectMissing, ObjectStore, QueueMessage
+from mailtumble.ports.world import (
+    RECEIVED_MAX,
+    Clock,
+    MessageQueue,
+    ObjectMissing,
+    ObjectStore,
+    QueueMessage,
+)
 from mailtumble.worker import journal
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import APPENDED, DEAD_LETTERS, QUARANTINED, RECEIVED, Meter
@@ -26,6 +33,8 @@ SideBySide = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """``map``, or one that does the calls on several threads."""
 
 NOTIFICATIONS: Final = "notifications"
+GATHERED_MAX: Final = 50
+"""Messages of one step: one object and one append for all of them."""
 QUARANTINE: Final = "quarantine/intake"
 
 logger = logging.getLogger(__name__)
@@ -46,6 +55,19 @@ class IntakePorts:
     meter: Meter = field(default_factory=Meter)
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A mail whose bytes are there, and the notification's as they came."""
+
+    arrival: Arrival
+    size_bytes: int
+    body: bytes
+
+    def facts(self, key: str) -> Sequence[Fact]:
+        """With the notification kept under ``key``."""
+        return self.arrival.facts(self.size_bytes, key)
+
+
 class Intake:
     """One round after the other; several may run side by side, in one process or in many."""
 
@@ -54,21 +76,34 @@ class Intake:
         self._ports = ports
 
     def step(self, wait_s: int) -> int:
-        """Take up to 10 messages to the stream; how many there were.
+        """Take some messages to the stream, 50 at the most; how many there were.
 
         A message is deleted only after everything it says stands on the stream. While that
         fails, RetryableError reaches the host, which receives nothing more for a while.
         """
-        messages = self._ports.queue.receive(wait_s)
+        messages = self._gathered(wait_s)
         if not messages:
             return 0
+        read = list(self._ports.side_by_side(self._read, messages))
+        arrived = [each for each in read if isinstance(each, _Arrived)]
+        key = self._keep(arrived) if arrived else ""
         facts: list[Fact] = []
-        for some in self._ports.side_by_side(self._facts, messages):
-            facts.extend(some)
+        for each in read:
+            facts.extend(each.facts(key) if isinstance(each, _Arrived) else each)
         self._append(facts)
         self._ports.queue.delete(messages)
         self._ports.meter.count(RECEIVED, by=len(messages))
         return len(messages)
+
+    def _gathered(self, wait_s: int) -> list[QueueMessage]:
+        """What is there; as long as every call brings as much as one may, there is more."""
+        messages = list(self._ports.queue.receive(wait_s))
+        while messages and len(messages) < GATHERED_MAX:
+            more = self._ports.queue.receive(0)
+            messages += more
+            if len(more) < RECEIVED_MAX:
+                break
+        return messages
 
     def take_dead_letters(self, wait_s: int) -> int:
         """Put up to 10 messages that were received in vain too often into quarantine.
@@ -97,26 +132,31 @@ class Intake:
         meter.count(APPENDED, by=len(facts))
         meter.count(QUARANTINED, "", by=sum(map(_is_quarantine, facts)))
 
-    def _facts(self, message: QueueMessage) -> Sequence[Fact]:
+    def _read(self, message: QueueMessage) -> _Arrived | Sequence[Fact]:
         try:
             parsed = parse(message.body, self._ports.verifier)
             if isinstance(parsed, Arrival):
-                return self._arrival(message, parsed)
+                return self._arrived(message, parsed)
         except BadInput as error:
             return (self._quarantined(message, str(error)),)
         return (parsed.fact,) if isinstance(parsed, Feedback) else ()
 
-    def _arrival(self, message: QueueMessage, arrival: Arrival) -> Sequence[Fact]:
-        """Make sure that the mail's bytes are there, and keep the notification beside them."""
-        objects = self._ports.objects
+    def _arrived(self, message: QueueMessage, arrival: Arrival) -> _Arrived:
+        """Make sure that the mail's bytes are there."""
         try:
-            size_bytes = objects.size(arrival.bucket, arrival.object_key)
+            size_bytes = self._ports.objects.size(arrival.bucket, arrival.object_key)
         except ObjectMissing as error:
             text = f"the mail {arrival.object_key} is not in the bucket {arrival.bucket}"
             raise BadInput(text) from error
-        key = f"{NOTIFICATIONS}/{arrival.ses_message_id}.json"
-        objects.put(self._ports.bucket, key, message.body.encode(errors="surrogatepass"))
-        return arrival.facts(size_bytes, key)
+        return _Arrived(arrival, size_bytes, message.body.encode(errors="surrogatepass"))
+
+    def _keep(self, arrived: Sequence[_Arrived]) -> str:
+        """Keep the notifications as they came, as one JSON array: a put for each would be dear."""
+        data = b"[" + b",\n".join(each.body for each in arrived) + b"]"
+        digest = hashlib.blake2b(data, digest_size=20).hexdigest()
+        key = f"{NOTIFICATIONS}/{digest}.json"
+        self._ports.objects.put(self._ports.bucket, key, data)
+        return key
 
     def _quarantined(self, message: QueueMessage, reason: str) -> Fact:
         data = message.body.encode(errors="surrogatepass")

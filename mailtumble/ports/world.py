@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from schemas.errors import MailtumbleError, RetryableError
 from schemas.values import ALWAYS, DeferReason, Schedule
@@ -73,6 +73,10 @@ class QueueMessage:
     body: str
     receipt: str
     receive_count: int
+
+
+RECEIVED_MAX: Final = 10
+"""Messages that one call receives or deletes at the most."""
 
 
 class MessageQueue(Protocol):

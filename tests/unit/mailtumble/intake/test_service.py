@@ -106,14 +106,13 @@ OPENED = json.dumps({"eventType": "Open"})
 
 
 def test_a_mail_is_taken_in(place: Place) -> None:
-    """With its size, and the notification itself kept beside it."""
+    """With its size, and the notification itself kept, as it came."""
     place.queue.send([arrival()])
     assert place.intake.step(0) == 1
     (event,) = place.told()
     assert isinstance(event, MailReceived)
     assert (event.recipient, event.size_bytes) == ("sales@example.com", 321)
-    assert event.notification_key == f"notifications/{SES_MESSAGE_ID}.json"
-    assert place.objects.get("mail", event.notification_key) == arrival().encode()
+    assert place.objects.get("mail", event.notification_key) == b"[" + arrival().encode() + b"]"
     assert place.queue.bodies() == []
 
 
@@ -208,9 +207,20 @@ def test_garbage_that_comes_again_is_the_same_fact(place: Place) -> None:
     assert len(place.told()) == 1
 
 
-def test_a_round_takes_ten_at_most(place: Place) -> None:
-    """As SQS gives them; the rest comes with the next round."""
-    place.queue.send([arrival(f"r{number}@example.com") for number in range(12)])
-    assert place.intake.step(0) == 10
-    assert place.intake.step(0) == 2
-    assert len(place.told()) == 12
+def test_a_round_takes_fifty_at_most(place: Place) -> None:
+    """Ten a call, as SQS gives them; the rest comes with the next round."""
+    place.queue.send([arrival(f"r{number}@example.com") for number in range(62)])
+    assert place.intake.step(0) == 50
+    assert place.intake.step(0) == 12
+    assert len(place.told()) == 62
+
+
+def test_the_notifications_of_a_round_are_kept_together(place: Place) -> None:
+    """Each mail's event tells where; there they stand in their order, and garbage does not."""
+    bodies = [arrival(f"r{number}@example.com") for number in range(12)]
+    place.queue.send([*bodies[:5], "garbage", BOUNCE, *bodies[5:]])
+    place.intake.step(0)
+    (key,) = {each.notification_key for each in place.told() if isinstance(each, MailReceived)}
+    assert key.startswith("notifications/")
+    kept = json.loads(place.objects.get("mail", key))
+    assert kept == [json.loads(each) for each in bodies]
