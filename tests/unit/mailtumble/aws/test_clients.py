@@ -47,7 +47,7 @@ def test_parameters_are_not_checked_and_the_agent_is_named(clients: Clients, ser
     """The check costs a third to a half of a big call."""
     client = getattr(clients, service)
     assert not isinstance(client._serializer, ParamValidationDecorator)
-    assert "mailtumble" in client.meta.config.user_agent_extra
+    assert "mailtumble" in client.meta.config.user_agent
 
 
 def test_an_emulators_buckets_are_named_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
