@@ -208,7 +208,7 @@ class Settings:
     )
     poll_interval_s: float = _number(
         0.5,
-        "How long a reader waits after an empty read (5 reads a second and shard are for all).",
+        "How long a reader waits at the end of a shard (5 reads a second and shard are for all).",
         least=0.05,
         most=60,
     )
