@@ -110,8 +110,8 @@ def _header(number: int) -> bytes:
         f" for {_recipient(number)}; Mon, 09 Jun 2025 10:11:12 +0000 (UTC)",
         "X-SES-Spam-Verdict: PASS",
         "X-SES-Virus-Verdict: PASS",
-        "Authentication-Results: amazonses.com; spf=pass (spfCheck: domain of newsletter.example.net"
-        " designates 203.0.113.9 as permitted sender); dkim=pass header.i=@newsletter.example.net",
+        "Authentication-Results: amazonses.com; spf=pass (domain of newsletter.example.net)",
+        " smtp.mailfrom=newsletter.example.net; dkim=pass header.i=@newsletter.example.net",
         "From: =?utf-8?q?J=C3=BCrgen_at_the_Shop?= <news@newsletter.example.net>",
         f"To: {_recipient(number)}",
         f"Subject: Re: Your order {number} has left our warehouse",

@@ -18,6 +18,7 @@ from _burst_mails import Notice, Place, offer, put_aliases, store
 from _burst_watch import Taken, Watch
 
 from mailtumble.cli.output import progress_bar
+from mailtumble.definition import physical_name
 from mailtumble.local.stack import LocalStack, StackOptions, read_processes
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
@@ -97,7 +98,7 @@ class Stack:
     def _page(self, worker: str, page: str) -> str:
         status = json.loads((self._folder / f"worker-{worker}.json").read_text(encoding="utf-8"))
         url = f"http://127.0.0.1:{status['web_port']}/{page}"
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - our own worker
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return str(answer.read(), "utf-8")
 
 
@@ -174,7 +175,8 @@ def _await(count: Callable[[], int], wanted: int, told: Callable[[int], None]) -
 
 def _await_rest(stack: Stack, wired: Wiring) -> None:
     """Until SES's own events about all mails are read, too."""
-    sqs, url = wired.clients.sqs, wired.queue()._url
+    sqs = wired.clients.sqs
+    url = sqs.get_queue_url(QueueName=physical_name(wired.settings.prefix, "intake"))["QueueUrl"]
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     deadline = time.monotonic() + 2 * STUCK_S
     while time.monotonic() < deadline:

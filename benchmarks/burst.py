@@ -34,7 +34,7 @@ OFFERED_WITHIN_S: Final = 60.0
 SHARE: Final = 0.95
 WITHIN: Final = 1.05
 MEMORY_MB: Final = 200.0
-OUT_OF_THE_WAY: Final = 2_000.0
+OUT_OF_THE_WAY: Final = 400.0
 PRODUCT: Final = ("intake", "core", "sender")
 SERVERS: Final = {"aws": "MiniStack", "ses": "local SES", "feeder": "this script, as SNS"}
 
