@@ -41,8 +41,6 @@ PACE_S: Final = 0.2
 FLEET_S: Final = 0.5
 """How soon a sender hears of what another has found out, of pauses and of a new quota."""
 CALLS_MAX: Final = 64
-IN_HAND_MAX: Final = 512
-"""Claimed at the same time: most of these wait for their instants, up to 1.2 s, and cost little."""
 SENDING: Final = "sending"
 """The step that is missed where much is due and nothing leaves."""
 JUDGED_RATE_MILLI: Final = 500
@@ -105,7 +103,7 @@ class SenderWork(Work):
         await hosted.run(lane.flush)
         backlog = await hosted.run(lane.backlog)
         self._measure(hosted, backlog)
-        room = min(IN_HAND_MAX - len(self._jobs), lane.appetite.size)
+        room = min(CALLS_MAX - len(self._jobs), lane.appetite.size)
         if self.parts.quota.known is None or room <= 0:
             return
         jobs = await hosted.run(lambda: lane.pace(room))
