@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -41,16 +42,27 @@ Ctrl-C ends it all."""
     show_default=True,
     help="How it measures the rate.",
 )
+@click.option("--latency-ms", default=0, help="How long it takes for each answer.")
+@click.option("--error-rate", default=0.0, help="The share of sends that fail: 0.02 is 1 in 50.")
+@click.option(
+    "--lost-reply-rate",
+    default=0.0,
+    help="The share that it accepts without an answer: their outcome is unknown.",
+)
+@click.option(
+    "--refuses",
+    default="",
+    metavar="WHY",
+    help="Refuse all: disabled, paused, suspended, or 'unverified DOMAIN'.",
+)
 @state_option
 @click.pass_context
 def command(
     context: click.Context,
-    smtp_port: int,
-    rate: float,
-    daily_quota: int,
-    limiter: str,
+    /,
     state_dir: Path | None,
     debug: bool,  # noqa: FBT001 - click gives it by name
+    **of_the_stack: Any,  # noqa: ANN401
 ) -> None:
     """Run AWS, SES and all workers on this machine until Ctrl-C.
 
@@ -59,6 +71,7 @@ def command(
 
     \b
     Example:  mailtumble local --rate 50
+              mailtumble local --limiter sliding --latency-ms 80 --lost-reply-rate 0.02
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
     if context.invoked_subcommand is not None:
@@ -67,10 +80,7 @@ def command(
 
     options = StackOptions(
         state_dir=(state_dir or Path(DEFAULT_DIR)).absolute(),
-        smtp_port=smtp_port,
-        rate=rate,
-        daily_quota=daily_quota,
-        limiter=limiter,
+        **of_the_stack,
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -37,13 +37,17 @@ LOCAL_SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """What ``mailtumble local`` was asked for; the last three are the local SES's own limits."""
+    """What ``mailtumble local`` was asked for; all but the first two are the local SES's."""
 
     state_dir: Path
     smtp_port: int
     rate: float
     daily_quota: int
     limiter: str
+    latency_ms: int = 0
+    error_rate: float = 0.0
+    lost_reply_rate: float = 0.0
+    refuses: str = ""
 
 
 class LocalStack:
@@ -149,6 +153,10 @@ class LocalStack:
             "--rate": options.rate,
             "--daily-quota": options.daily_quota,
             "--limiter": options.limiter,
+            "--latency-ms": options.latency_ms,
+            "--error-rate": options.error_rate,
+            "--lost-reply-rate": options.lost_reply_rate,
+            "--refuses": options.refuses,
             "--bucket": resources.buckets["mail"],
             "--inbound-topic-arn": resources.topic_arns["inbound"],
             "--feedback-topic-arn": resources.topic_arns["feedback"],

@@ -19,6 +19,15 @@ RATE_MAX = 1_000_000
 LATENCY_MS_MAX = 600_000
 
 
+REFUSALS = {
+    "disabled": ("SendingPausedException", "Account sending is disabled."),
+    "paused": ("SendingPausedException", "Sending is paused for the configuration set."),
+    "suspended": ("AccountSuspendedException", "Account has been suspended."),
+}
+"""Why an account lets nothing out: the code of SES v2, and a message."""
+UNVERIFIED = "unverified "
+
+
 class ApiError(Exception):
     """A refusal in the words of the SES v2 API: error code, HTTP status, message."""
 
@@ -48,6 +57,9 @@ def over_daily_quota() -> ApiError:
 class AccountSettings:
     """What can be changed while the process runs.
 
+    ``refuses``: why every send is refused (:data:`REFUSALS`), or ``unverified DOMAIN`` for those
+    from addresses of one domain; where ``disabled``, GetAccount says so too.
+
     ``latency_ms`` passes between the decision on a call and its reply.
     ``error_rate`` is the share of sends that fail with an internal error and
     send nothing; ``lost_reply_rate`` the share that are accepted but whose
@@ -60,6 +72,7 @@ class AccountSettings:
     latency_ms: int = 0
     error_rate: float = 0.0
     lost_reply_rate: float = 0.0
+    refuses: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +81,8 @@ class AccountSettings:
         _check(self.daily_quota >= UNLIMITED, "daily_quota must be -1 (no limit) or more")
         _check(self.limiter in LIMITERS, f"limiter must be one of {', '.join(LIMITERS)}")
         _check(0 <= self.latency_ms <= LATENCY_MS_MAX, f"latency_ms must be 0 to {LATENCY_MS_MAX}")
+        known = self.refuses in {"", *REFUSALS} or self.refuses.startswith(UNVERIFIED)
+        _check(known, f"refuses must be empty, {', '.join(REFUSALS)}, or {UNVERIFIED}DOMAIN")
         _check(0 <= self.error_rate <= 1, "error_rate must be 0 to 1")
         _check(0 <= self.lost_reply_rate <= 1, "lost_reply_rate must be 0 to 1")
 
@@ -92,6 +107,7 @@ class Counters:
     throttled: int = 0
     daily_refused: int = 0
     rejected: int = 0
+    stopped: int = 0
 
 
 class SendingAccount:
@@ -105,6 +121,17 @@ class SendingAccount:
         self._ledger = DailyLedger()
         self._peak = PeakMeter()
         self._random = random.Random(settings.seed)  # noqa: S311 - to repeat, not to hide
+
+    def lets_out(self, domain: str) -> None:
+        """Let mail from a domain pass, or raise ApiError where nothing of it is to leave."""
+        refuses = self.settings.refuses
+        if refuses in REFUSALS:
+            self.counters.stopped += 1
+            raise ApiError(*REFUSALS[refuses])
+        if refuses and domain == refuses.removeprefix(UNVERIFIED):
+            self.counters.stopped += 1
+            message = f"The domain {domain} is not verified."
+            raise ApiError("MailFromDomainNotVerifiedException", message)
 
     def admit(self, now_us: int, recipients: int) -> None:
         """Count a send to this many recipients, or raise ApiError and count nothing."""
@@ -152,7 +179,7 @@ class SendingAccount:
                 "MaxSendRate": float(self.settings.rate),
                 "SentLast24Hours": float(self._ledger.total(now_us)),
             },
-            "SendingEnabled": True,
+            "SendingEnabled": self.settings.refuses != "disabled",
             "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
         }
 

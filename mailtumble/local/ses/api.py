@@ -86,6 +86,7 @@ class SesApi:
         if call.configuration_set is not None and self._publisher.full:
             message = "Too many events wait to be published."
             raise ApiError("ServiceUnavailable", message, 503)
+        self._account.lets_out(call.source.rpartition("@")[2].rstrip(">").lower())
         self._account.admit(self._clock(), len(call.recipients))
         accepted_at = datetime.now(UTC)
         message_id = outbound_message_id(accepted_at)

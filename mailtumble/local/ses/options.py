@@ -41,6 +41,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
             latency_ms=given.latency_ms,
             error_rate=given.error_rate,
             lost_reply_rate=given.lost_reply_rate,
+            refuses=given.refuses,
             seed=given.seed,
         )
     except ValueError as error:
@@ -95,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=default.lost_reply_rate,
         help="share of sends that are accepted without a reply",
+    )
+    sending.add_argument(
+        "--refuses",
+        default=default.refuses,
+        metavar="WHY",
+        help="refuse every send: disabled, paused, suspended, or 'unverified DOMAIN'",
     )
     sending.add_argument("--seed", type=int, default=default.seed, help="for both shares")
     return parser

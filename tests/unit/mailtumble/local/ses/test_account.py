@@ -38,6 +38,7 @@ def test_quotas_count_recipients_and_refusals_count_nothing() -> None:
         "accepted": 3,
         "throttled": 1,
         "daily_refused": 2,
+        "stopped": 0,
         "rejected": 0,
         "peak_per_second": 3,
     }
@@ -92,6 +93,7 @@ def test_settings_change_while_running() -> None:
         {"latency_ms": -1},
         {"error_rate": 1.1},
         {"lost_reply_rate": -0.1},
+        {"refuses": "everything"},
         {"seed": None},
         {"unheard_of": 1},
         {"seed": 2, "rate": 0},

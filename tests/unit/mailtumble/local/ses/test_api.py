@@ -207,6 +207,7 @@ def test_too_fast_is_throttled_and_sends_nothing(api: RunningApi, ses: BaseClien
         "accepted": 2,
         "throttled": 2,
         "daily_refused": 0,
+        "stopped": 0,
         "rejected": 0,
         "peak_per_second": 2,
         "smtp_received": 3,
@@ -221,6 +222,27 @@ def test_daily_quota_has_a_message_of_its_own(api: RunningApi, ses: BaseClient) 
     _send(ses)
     assert _refusal(ses) == ("TooManyRequestsException", "Daily message quota exceeded.", 429)
     assert api.stats()["daily_refused"] == 1
+
+
+@pytest.mark.parametrize(
+    ("refuses", "code"),
+    [
+        ("disabled", "SendingPausedException"),
+        ("paused", "SendingPausedException"),
+        ("suspended", "AccountSuspendedException"),
+        ("unverified x.example", "MailFromDomainNotVerifiedException"),
+    ],
+)
+def test_an_account_may_let_nothing_out(
+    api: RunningApi, ses: BaseClient, refuses: str, code: str
+) -> None:
+    """With SES's own codes; only where sending is disabled GetAccount says so."""
+    api.set(refuses=refuses)
+    assert ses.get_account()["SendingEnabled"] == (refuses != "disabled")
+    assert _refusal(ses)[0] == code
+    assert api.stats()["stopped"] == 1
+    api.set(refuses="unverified other.example")
+    _send(ses)
 
 
 def test_bad_calls_are_refused_before_they_count(api: RunningApi, ses: BaseClient) -> None:

@@ -1,0 +1,99 @@
+"""SES lets nothing out, or no more today: the fleet waits as one, and goes on by itself."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from mailtumble.definition import physical_name
+from schemas.codec import decode
+from schemas.events import Event, SendingRestored, SendingStopped
+from tests.e2e.conftest import PREFIX, Stack
+from tests.e2e.mails import accepted, add_aliases, mail, wanted
+
+pytestmark = pytest.mark.servers
+
+MAILS = 60
+RATE = 20
+IN_THE_AIR = 4 * RATE
+"""Calls may be on their way before all senders have heard; far fewer than there are mails twice."""
+
+
+def _await(stack: Stack, is_so: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, (stack.stats(), stack.json("queue", "status"))
+        time.sleep(0.5)
+
+
+def _told(stack: Stack, kind: type[Event]) -> list[Event]:
+    """Events of a kind on the stream."""
+    kinesis, name = stack.client("kinesis"), physical_name(PREFIX, "events")
+    found: list[Event] = []
+    for shard in kinesis.list_shards(StreamName=name)["Shards"]:
+        place = kinesis.get_shard_iterator(
+            StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        for _ in range(20):
+            answer = kinesis.get_records(ShardIterator=place, Limit=10_000)
+            for record in answer["Records"]:
+                found += [e for e in decode(record["Data"]).events if isinstance(e, kind)]
+            place = answer.get("NextShardIterator")
+            if not place or (not answer["Records"] and not answer["MillisBehindLatest"]):
+                break
+    return found
+
+
+def _all_sent_once(stack: Stack) -> None:
+    mails = stack.await_ended(MAILS, 180)
+    assert {each["status"] for each in mails} == {"completed"}
+    counts = accepted(stack.sent())
+    assert set(counts) == wanted(mails)
+    assert set(Counter(counts.values())) == {1}
+    assert (stack.stats()["throttled"], stack.stats()["daily_refused"]) == (0, 0)
+
+
+@pytest.mark.parametrize("refuses", ["suspended", "disabled", "unverified house.example"])
+def test_the_fleet_stops_with_one_event_and_goes_on_by_itself(
+    start_stack: Callable[..., Stack], refuses: str
+) -> None:
+    """Nothing is lost and nothing sent twice; while it stands single mails are tried, or none."""
+    stack = start_stack("--rate", str(RATE))
+    add_aliases(stack)
+    stack.change_ses(refuses=refuses)
+    stack.deliver([mail(number) for number in range(MAILS)])
+    _await(stack, lambda: bool(stack.json("queue", "status")["stopped"]))
+    scope = "house.example" if refuses.startswith("unverified") else ""
+    assert set(stack.json("queue", "status")["stopped"]) == {scope}
+    assert "is stopped" in stack.run("queue", "status")
+    time.sleep(2)
+    before = stack.stats()["stopped"]
+    assert before <= IN_THE_AIR
+    time.sleep(12)
+    assert stack.stats()["stopped"] - before <= 3
+    assert stack.stats()["accepted"] == 0
+    stack.change_ses(refuses="")
+    _all_sent_once(stack)
+    assert stack.json("queue", "status")["stopped"] == {}
+    assert [event.scope for event in _told(stack, SendingStopped)] == [scope]
+    assert [event.scope for event in _told(stack, SendingRestored)] == [scope]
+
+
+def test_a_day_that_is_used_up_is_never_overdrawn(start_stack: Callable[..., Stack]) -> None:
+    """SES has refused nothing, the rest waits, and leaves when there is a new quota."""
+    stack = start_stack("--rate", str(RATE))
+    add_aliases(stack)
+    stack.change_ses(daily_quota=40)
+    time.sleep(5)
+    stack.deliver([mail(number) for number in range(MAILS)])
+    _await(stack, lambda: stack.stats()["accepted"] >= 38)
+    time.sleep(10)
+    assert stack.stats()["accepted"] == 38
+    status = stack.json("queue", "status")
+    assert status["waiting"] > 0
+    assert status["eta_seconds"] is None
+    stack.change_ses(daily_quota=-1)
+    _all_sent_once(stack)
