@@ -21,7 +21,7 @@ COLUMNS: Final = (
     "asked %",
     "CPU %, senders",
     "CPU %, servers",
-    "",
+    "remark",
 )
 
 

@@ -8,6 +8,8 @@
   alone; the quota changed and a third of the senders killed with -9 in the middle.
 - baselines: botocore's adaptive retry mode, and a token bucket in each process with its share of
   95.2 % of the rate.
+- short (only where asked for): ten seconds of a whole fleet and of its pacing alone, as the tests
+  run them.
 
 "Throttled" counts answers of the server. "Used" is the share of what the quota allowed while the
 queue was not empty. Ends with exit code 1 if a row is not as asked.
@@ -31,7 +33,12 @@ PARTS: Final[Mapping[str, Callable[[argparse.Namespace], Iterator[Outcome]]]] = 
     "virtual": lambda options: _virtual.rows(options.virtual_seconds, options.seeds),
     "processes": lambda options: _fleet.processes(options.seconds),
     "baselines": lambda options: _fleet.baselines(options.seconds),
+    "short": lambda _: _fleet.short(),
 }
+
+
+SHORT: Final = "short"
+"""Not part of the whole table."""
 
 
 def say(text: str) -> None:
@@ -57,11 +64,14 @@ def main() -> None:
     started = time.monotonic()
     table = Table("One quota, many senders", COLUMNS)
     held = True
-    for name in [options.only] if options.only else PARTS:
-        for outcome in PARTS[name](options):
-            table.rows.append(outcome.row())
-            held = held and outcome.holds()
-            say("  ".join(str(cell) for cell in table.rows[-1] if cell is not None))
+    for name in [options.only] if options.only else [each for each in PARTS if each != SHORT]:
+        try:
+            for outcome in PARTS[name](options):
+                table.rows.append(outcome.row())
+                held = held and outcome.holds()
+                say("  ".join(str(cell) for cell in table.rows[-1] if cell is not None))
+        except _fleet.Late as error:
+            sys.exit(str(error))
     table.notes = (
         "Aim: the share of MaxSendRate that is aimed at. CPU: shares of one core; the servers are",
         "MiniStack and the local SES.",
