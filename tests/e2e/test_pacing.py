@@ -19,8 +19,8 @@ USED_LEAST = 0.6
 def test_a_fleet_of_processes_is_never_refused() -> None:
     """Four senders, 80/s: not one call too fast, and the quota is used.
 
-    Under a debt, as SES is seen to measure. A strict sliding window feels each stall of the machine,
-    of the local SES's process too: that one is played in virtual time (tests/simulation).
+    Under a debt, as SES is seen to measure. A strict sliding window feels each stall of the
+    machine, of the local SES's process too: it is played in virtual time (tests/simulation).
     """
     ended = subprocess.run(
         [sys.executable, str(SCRIPT), "--only", "short", "--json"],
