@@ -212,6 +212,7 @@ METRICS: Final = (
     RETRIES,
     QUARANTINED,
     SENDS,
+    STOPPED,
     REFUSALS,
     DEFERRED,
     FAILED,
