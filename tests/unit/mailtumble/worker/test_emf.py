@@ -7,6 +7,7 @@ import io
 import json
 from typing import Any
 
+from mailtumble.worker import metrics
 from mailtumble.worker.emf import EmbeddedMetrics
 from mailtumble.worker.metrics import QUEUE_DEPTH, REFUSALS, SENDS
 from mailtumble.worker.web import Pulse, Vitals
@@ -98,3 +99,9 @@ def test_a_closed_output_is_no_end_of_the_worker() -> None:
     world = World()
     world.embedded = EmbeddedMetrics(world.vitals, lambda: world.now, Closed())
     assert world.told() == []
+
+
+def test_every_metric_is_named_among_all() -> None:
+    """One that is not would end the writing of lines at its first value."""
+    made = {each for each in vars(metrics).values() if isinstance(each, metrics.Metric)}
+    assert made == set(metrics.METRICS)
