@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from mailtumble.ports.store import ConditionFailed, Equals, Item, ItemStore, Update, absent_or
+from mailtumble.ports.store import Item, ItemStore
 from mailtumble.ports.world import Clock
 from mailtumble.sender.instants import Instants
+from mailtumble.sender.shared import Shared
 from mailtumble.worker.horizon import number
 from processors.sending.control import DOMAIN, WHOLE, Control, steered
 from processors.sending.pacing import RATE_UNIT
-from schemas.errors import RetryableError
 from schemas.values import MINUTE_US, SECOND_US
 
 ITEM: Final = {"name": "slowed"}
@@ -25,7 +25,9 @@ HEARD_WITHIN_US: Final = 5 * MINUTE_US
 """A delay told of later (after an outage, or read again) says nothing of now."""
 RIPE_US: Final = SECOND_US // 5
 STALE_US: Final = SECOND_US
-TRIES: Final = 3
+
+Slowed = Mapping[str, Control]
+"""By domain."""
 
 
 class Destinations:
@@ -49,13 +51,16 @@ class Destinations:
         self._limits = limits
         self._slows_down = slows_down
         self._instants: dict[str, Instants] = {}
-        self._version = 0
-        self.slowed: Mapping[str, Control] = {}
+        self._shared = Shared(store, ITEM["name"], "slowed", self._read, _plain)
+
+    @property
+    def slowed(self) -> Slowed:
+        """The domains that are slowed, as far as this sender knows."""
+        return self._shared.value
 
     def learn(self, item: Item | None) -> None:
         """Take in what the fleet knows."""
-        self._version = number(item, "version") if item else 0
-        self.slowed = read_slowed(item, self._clock.now()) if self._slows_down else {}
+        self._shared.learn(item)
 
     def is_limited(self, domain: str) -> bool:
         """Whether it has a rate of its own."""
@@ -86,21 +91,15 @@ class Destinations:
         now = self._clock.now()
         if not self._slows_down or happened_at < now - HEARD_WITHIN_US:
             return
-        for _ in range(TRIES):
-            after = self.slowed.get(domain, Control()).refused(happened_at, now, DOMAIN)
-            if after is None:
-                return
-            slowed = {**self.slowed, domain: after}
-            fields: Item = {"version": self._version + 1, "slowed": _plain(slowed)}
-            same = absent_or(Equals("version", self._version))
-            try:
-                self._store.write(Update("fleet", ITEM, set=fields, when=same))
-            except ConditionFailed as error:
-                self.learn(error.items[0])
-                continue
-            self._version, self.slowed = self._version + 1, slowed
-            return
-        raise RetryableError("the slow domains were changed by others all the time")
+
+        def after(slowed: Slowed) -> Slowed | None:
+            cut = slowed.get(domain, Control()).refused(happened_at, now, DOMAIN)
+            return None if cut is None else {**slowed, domain: cut}
+
+        self._shared.change(after)
+
+    def _read(self, item: Item | None) -> Slowed:
+        return read_slowed(item, self._clock.now()) if self._slows_down else {}
 
 
 class Permits:
@@ -134,7 +133,7 @@ class Permits:
             self._held[domain].popleft()
 
 
-def read_slowed(item: Item | None, now: int) -> Mapping[str, Control]:
+def read_slowed(item: Item | None, now: int) -> Slowed:
     """The domains that are slowed still, from the fleet's item."""
     slowed: Any = (item or {}).get("slowed") or ()
     found = {
@@ -144,7 +143,7 @@ def read_slowed(item: Item | None, now: int) -> Mapping[str, Control]:
     return {name: each for name, each in found.items() if each.now(now, DOMAIN) < WHOLE}
 
 
-def _plain(slowed: Mapping[str, Control]) -> list[Mapping[str, str | int]]:
+def _plain(slowed: Slowed) -> list[Mapping[str, str | int]]:
     return [
         {"domain": name, "cut_at": each.cut_at, "factor": each.factor}
         for name, each in slowed.items()

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mailtumble.ports.store import ConditionFailed, Equals, Item, ItemStore, Update, absent_or
+from mailtumble.ports.store import Item, ItemStore
 from mailtumble.ports.world import Clock
 from mailtumble.sender.application import NAME
+from mailtumble.sender.shared import Shared
 from mailtumble.worker.application import Fact
 from mailtumble.worker.horizon import number, text
 from processors.sending import stops
 from processors.sending.lanes import Lane
 from processors.sending.stops import ACCOUNT, DISABLED, Stop, Stops
-from schemas.errors import RetryableError
 from schemas.events import Event, SendingRestored, SendingStopped
 from schemas.ids import FLEET_SUBJECT, derive
 
 ITEM: Final = {"name": "stops"}
-TRIES: Final = 3
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +28,17 @@ class StopWatch:
 
     def __init__(self, store: ItemStore, clock: Clock) -> None:
         """Nothing is known to be stopped."""
-        self._store = store
         self._clock = clock
-        self._version = 0
-        self.standing: Stops = {}
+        self._shared = Shared(store, ITEM["name"], "standing", read_stops, _plain)
+
+    @property
+    def standing(self) -> Stops:
+        """What is stopped, as far as this sender knows."""
+        return self._shared.value
 
     def learn(self, item: Item | None) -> None:
         """Take in what the fleet knows."""
-        self._version = number(item, "version") if item else 0
-        self.standing = read_stops(item)
+        self._shared.learn(item)
 
     def holds(self, lane: Lane) -> bool:
         """Whether mail of a lane is stopped."""
@@ -55,7 +56,7 @@ class StopWatch:
             there = standing.get(stop.scope)
             return None if there != stop else {**standing, stop.scope: stop.probed(now)}
 
-        return self._change(after) is not None
+        return self._shared.change(after)
 
     def refused(self, scope: str, why: str) -> Sequence[Fact]:
         """SES lets nothing out of a scope: stop the fleet, and what is to be told of it.
@@ -69,7 +70,7 @@ class StopWatch:
             stop = stops.begun(standing, scope, why, now)
             return None if stop is None else {**standing, scope: stop}
 
-        if self._change(after) is None:
+        if not self._shared.change(after):
             return ()
         logger.error("sending %s is stopped: %s", _of(scope), why)
         stopped = SendingStopped(scope=scope, why=why)
@@ -100,28 +101,11 @@ class StopWatch:
                 return None
             return {scope: each for scope, each in standing.items() if scope != stop.scope}
 
-        if self._change(after) is None:
+        if not self._shared.change(after):
             return ()
         logger.warning("sending %s goes on", _of(stop.scope))
         restored = SendingRestored(scope=stop.scope, stopped_at=stop.since)
         return (_fact(derive("restored", stop.scope, str(stop.since)), restored),)
-
-    def _change(self, after: Callable[[Stops], Stops | None]) -> Stops | None:
-        """Change what stands, over the latest that is stored; None: nothing was to be changed."""
-        for _ in range(TRIES):
-            standing = after(self.standing)
-            if standing is None:
-                return None
-            fields: Item = {"version": self._version + 1, "standing": _plain(standing)}
-            same = absent_or(Equals("version", self._version))
-            try:
-                self._store.write(Update("fleet", ITEM, set=fields, when=same))
-            except ConditionFailed as error:
-                self.learn(error.items[0])
-                continue
-            self._version, self.standing = self._version + 1, standing
-            return standing
-        raise RetryableError("what is stopped was changed by others all the time")
 
 
 def read_stops(item: Item | None) -> Stops:
