@@ -22,7 +22,7 @@ from processors.sending.day import UNLIMITED, reserve
 from processors.sending.estimate import Backlog, leaves_at
 from processors.sending.fairness import Choice
 from processors.sending.pacing import slice_number
-from processors.sending.stops import Stops
+from processors.sending.stops import Stops, covered
 from schemas.ids import BUCKETS
 from schemas.values import TimerKind
 
@@ -56,8 +56,8 @@ class Outlook:
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
         self._reserve = plan.daily_reserve
         self._choice = Choice(plan.weights, plan.urgent_tenants)
-        self._weights = plan.weights
         self.groups = self._groups()
+        self._backlog = Backlog(self._due(urgent=True), self._due(urgent=False), plan.weights)
 
     @property
     def paused(self) -> Mapping[str, Pause]:
@@ -72,8 +72,7 @@ class Outlook:
     def held(self, entry: Entry) -> bool:
         """Whether it does not leave until somebody, or SES, lets it."""
         since = self._standing.held_since(entry.lane)
-        stopped = any(each.covers(entry.lane) for each in self.stops.values())
-        return stopped or (since is not None and entry.received_at >= since)
+        return covered(self.stops, entry.lane) or (since is not None and entry.received_at >= since)
 
     def leaves_at(self, entry: Entry) -> int | None:
         """When it is expected to leave (microseconds UTC); None: that can't be said."""
@@ -88,8 +87,7 @@ class Outlook:
         return self._place_leaves_at(group, group.due, 0)
 
     def _place_leaves_at(self, group: Group, place: int, due_at: int) -> int | None:
-        backlog = Backlog(self._due(urgent=True), self._due(urgent=False), self._weights)
-        mails = backlog.before(group.tenant, place, urgent=group.urgent)
+        mails = self._backlog.before(group.tenant, place, urgent=group.urgent)
         if mails > self._left_today(urgent=group.urgent):
             return None
         return leaves_at(mails, self.rate_milli or 0, due_at, self.now)
@@ -109,16 +107,12 @@ class Outlook:
         for entry in self.entries:
             key = entry.tenant, self._choice.is_urgent(entry.lane)
             found.setdefault(key, []).append(entry)
-        return {
-            (tenant, urgent): Group(
-                tenant,
-                urgent,
-                len(entries),
-                sum(1 for each in entries if each.due_at <= self.now and not self.held(each)),
-                sorted((each.due_at, each.attempt_id) for each in entries if not self.held(each)),
-            )
-            for (tenant, urgent), entries in sorted(found.items())
-        }
+        return {key: self._group(key, entries) for key, entries in sorted(found.items())}
+
+    def _group(self, key: tuple[str, bool], entries: Sequence[Entry]) -> Group:
+        places = sorted((each.due_at, each.attempt_id) for each in entries if not self.held(each))
+        due = sum(1 for due_at, _ in places if due_at <= self.now)
+        return Group(*key, len(entries), due, places)
 
 
 def claimed(store: ItemStore) -> int:

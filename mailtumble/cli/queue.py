@@ -17,6 +17,7 @@ from mailtumble.outlook import Outlook, claimed
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
 from processors.fleet.decider import AT, EVERYBODY, whose_sending
+from processors.sending import stops
 from processors.sending.pacing import RATE_UNIT
 from schemas.errors import BadInput
 from schemas.ids import FLEET_SUBJECT
@@ -163,7 +164,16 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
     """What waits in all buckets, by tenant, when it leaves, the rate, and the account's quota."""
     outlook = Outlook(wired)
     quota, rate_milli = outlook.quota, outlook.rate_milli
-    ends = [outlook.last_leaves_at(group) for group in outlook.groups.values() if group.due]
+    tenants = [
+        {
+            "tenant": group.tenant,
+            "urgent": group.urgent,
+            "waiting": group.waiting,
+            "due": group.due,
+            "eta_seconds": _eta_s(outlook.last_leaves_at(group), outlook.now),
+        }
+        for group in outlook.groups.values()
+    ]
     return {
         "waiting": len(outlook.entries),
         "due": outlook.due,
@@ -174,27 +184,23 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "max_24h": quota.max_24h if quota else None,
             "sent_24h": quota.sent_24h if quota else None,
         },
-        "eta_seconds": _eta_s(ends, outlook.now) if ends else None if outlook.due else 0,
-        "tenants": [
-            {
-                "tenant": group.tenant,
-                "urgent": group.urgent,
-                "waiting": group.waiting,
-                "due": group.due,
-                "eta_seconds": _eta_s([outlook.last_leaves_at(group)], outlook.now),
-            }
-            for group in outlook.groups.values()
-        ],
+        "eta_seconds": _last([each["eta_seconds"] for each in tenants if each["due"]], outlook.due),
+        "tenants": tenants,
         "stopped": {scope: each.why for scope, each in outlook.stops.items()},
         "paused": {scope: p.told for scope, p in outlook.paused.items() if not p.drains},
         "drained": {scope: p.told for scope, p in outlook.paused.items() if p.drains},
     }
 
 
-def _eta_s(ends: Sequence[int | None], now: int) -> int | None:
-    """Seconds until the last of them; None where one of them can't be said."""
-    known = [each for each in ends if each is not None]
-    return round((max(known) - now) / SECOND_US) if len(known) == len(ends) else None
+def _eta_s(at: int | None, now: int) -> int | None:
+    return None if at is None else round((at - now) / SECOND_US)
+
+
+def _last(etas_s: Sequence[Any], due: int) -> int | None:
+    """Seconds until all that is due has left; None where of some of it that can't be said."""
+    if None in etas_s:
+        return None
+    return max(etas_s, default=None if due else 0)
 
 
 def _row(tenant: dict[str, Any]) -> tuple[object, ...]:
@@ -220,8 +226,7 @@ def _told(found: dict[str, Any]) -> str:
         end = f", the last of them in {duration(eta_s * SECOND_US)}" if eta_s else ""
         told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {due} due now; {pace}{end}."
     for scope, why in found["stopped"].items():
-        whose = f"from {scope}" if scope else "of the whole account"
-        told += f" SES lets nothing out: sending {whose} is stopped ({why})."
+        told += f" SES lets nothing out: {stops.whose_sending(scope)} is stopped ({why})."
     for how in ("paused", "drained"):
         for scope, why in found[how].items():
             told += f" {_capital(whose_sending(scope))} is {how}, by {why}."

@@ -14,7 +14,7 @@ from mailtumble.worker.application import Fact
 from mailtumble.worker.horizon import number, text
 from processors.sending import stops
 from processors.sending.lanes import Lane
-from processors.sending.stops import ACCOUNT, DISABLED, Stop, Stops
+from processors.sending.stops import ACCOUNT, DISABLED, Stop, Stops, whose_sending
 from schemas.events import Event, SendingRestored, SendingStopped
 from schemas.ids import FLEET_SUBJECT, derive
 
@@ -42,7 +42,7 @@ class StopWatch:
 
     def holds(self, lane: Lane) -> bool:
         """Whether mail of a lane is stopped."""
-        return any(each.covers(lane) for each in self.standing.values())
+        return stops.covered(self.standing, lane)
 
     def due_probe(self) -> Stop | None:
         """A stop for which one mail may be tried now, by whoever :meth:`takes` the turn."""
@@ -72,7 +72,7 @@ class StopWatch:
 
         if not self._shared.change(after):
             return ()
-        logger.error("sending %s is stopped: %s", _of(scope), why)
+        logger.error("%s is stopped: %s", whose_sending(scope), why)
         stopped = SendingStopped(scope=scope, why=why)
         return (_fact(derive("stopped", scope, str(now)), stopped),)
 
@@ -103,7 +103,7 @@ class StopWatch:
 
         if not self._shared.change(after):
             return ()
-        logger.warning("sending %s goes on", _of(stop.scope))
+        logger.warning("%s goes on", whose_sending(stop.scope))
         restored = SendingRestored(scope=stop.scope, stopped_at=stop.since)
         return (_fact(derive("restored", stop.scope, str(stop.since)), restored),)
 
@@ -126,10 +126,6 @@ def read_stops(item: Item | None) -> Stops:
 
 def _plain(standing: Stops) -> list[Mapping[str, str | int]]:
     return [{name: getattr(each, name) for name in Stop.__slots__} for each in standing.values()]
-
-
-def _of(scope: str) -> str:
-    return f"from {scope}" if scope else "of the whole account"
 
 
 def _fact(name: str, event: Event) -> Fact:

@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 from mailtumble.story.words import duration, in_brackets, instant, listed, within
 from processors.fleet.decider import whose_sending
+from processors.sending import stops
 from schemas.events import (
     AddressBounced,
     AddressComplained,
@@ -144,10 +145,10 @@ def _kept(event: Kept) -> str:
 
 
 def _stopped(event: Stopped) -> str:
-    whose = f"from {event.scope}" if event.scope else "of the whole account"
+    whose = stops.whose_sending(event.scope)
     if isinstance(event, SendingStopped):
-        return f"SES lets nothing out: sending {whose} is stopped{in_brackets(event.why)}"
-    return f"SES lets mail out again: sending {whose}, stopped since {instant(event.stopped_at)}"
+        return f"SES lets nothing out: {whose} is stopped{in_brackets(event.why)}"
+    return f"SES lets mail out again: {whose}, stopped since {instant(event.stopped_at)}"
 
 
 def _scheduled(schedule: Schedule) -> str:

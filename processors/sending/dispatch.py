@@ -113,7 +113,7 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
 
 def own_address(dispatch: Dispatch) -> str:
     """What the mail goes out from: the alias; where that is a whole domain, its recipient."""
-    is_domain = dispatch.alias.startswith("@") and dispatch.mail is not None
+    is_domain = dispatch.alias.startswith("@")
     return dispatch.mail.recipient if is_domain and dispatch.mail else dispatch.alias
 
 

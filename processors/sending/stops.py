@@ -51,6 +51,16 @@ Stops = Mapping[str, Stop]
 """By scope."""
 
 
+def whose_sending(scope: str) -> str:
+    """The scope of a stop in words."""
+    return f"sending from {scope}" if scope else "sending of the whole account"
+
+
+def covered(stops: Stops, lane: Lane) -> bool:
+    """Whether mail of a lane is stopped by any of them."""
+    return any(each.covers(lane) for each in stops.values())
+
+
 def scope_of(reason: DeferReason, source: str) -> str | None:
     """What a refusal of a mail from ``source`` stops; None: nothing."""
     match reason:
