@@ -39,6 +39,11 @@ def numbers(meaning: str, *, of: str, least: float, most: float) -> Any:  # noqa
     )
 
 
+def read_names(given: str) -> list[str]:
+    """``"house, news"`` as names; empty ones are none."""
+    return [name for part in given.split(",") if (name := part.strip())]
+
+
 def read_numbers(given: str) -> Mapping[str, float]:
     """``"house=5, news=0.5"`` as numbers by name.
 

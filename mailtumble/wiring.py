@@ -25,7 +25,7 @@ from mailtumble.lookup import open_repository
 from mailtumble.moderation_rules import read_rules
 from mailtumble.ports.world import Account, AliasRepository, MessageQueue, ObjectStore, Transport
 from mailtumble.sender.claims import ClaimTimes
-from mailtumble.setting_kinds import read_numbers
+from mailtumble.setting_kinds import read_names, read_numbers
 from mailtumble.settings import Settings
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.core import CoreRules
@@ -135,7 +135,7 @@ class Wiring:
         settings = self.settings
         if settings.verify_sns == "off":
             return NO_VERIFICATION
-        topics = [each.strip() for each in settings.sns_topics.split(",") if each.strip()]
+        topics = read_names(settings.sns_topics)
         if not topics:
             # The topics are of the queue's account and region.
             _, partition, _, region, account, _ = self.queue().arn().split(":")
@@ -202,9 +202,7 @@ class Wiring:
             rate_fraction=settings.rate_fraction,
             daily_reserve=settings.daily_reserve,
             weights=read_numbers(settings.tenant_weights),
-            urgent_tenants=frozenset(
-                each.strip() for each in settings.urgent_tenants.split(",") if each.strip()
-            ),
+            urgent_tenants=frozenset(read_names(settings.urgent_tenants)),
             domain_limits={
                 name.lower().removeprefix("@"): limit
                 for name, limit in read_numbers(settings.domain_limits).items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mailtumble.aws import patience as waiting
 from mailtumble.aws.errors import Calling
 from mailtumble.aws.patience import Patience, Sleep
-from mailtumble.ports.world import QueueMessage
+from mailtumble.ports.world import BATCH_MAX, QueueMessage
 from schemas.errors import PermanentError, RetryableError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-BATCH_MAX: Final = 10
 BYTES_MAX: Final = 256 * 1024
 """Of all bodies of one call; SQS raised it to 1 MiB in 2025, emulators did not."""
 WAIT_MAX_S: Final = 20

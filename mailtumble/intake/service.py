@@ -12,7 +12,7 @@ from mailtumble.intake.notification import NO_VERIFICATION, SOURCE, Arrival, Fee
 from mailtumble.intake.sns import Verifier
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import (
-    RECEIVED_MAX,
+    BATCH_MAX,
     Clock,
     MessageQueue,
     ObjectMissing,
@@ -101,7 +101,7 @@ class Intake:
         while messages and len(messages) < GATHERED_MAX:
             more = self._ports.queue.receive(0)
             messages += more
-            if len(more) < RECEIVED_MAX:
+            if len(more) < BATCH_MAX:
                 break
         return messages
 

@@ -75,8 +75,8 @@ class QueueMessage:
     receive_count: int
 
 
-RECEIVED_MAX: Final = 10
-"""Messages that one call receives or deletes at the most."""
+BATCH_MAX: Final = 10
+"""Messages that one call sends, receives or deletes at the most."""
 
 
 class MessageQueue(Protocol):
