@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from _mails import scheduled
-from _outcome import Outcome
-from _processes import cpu_s
+from _outcome import Cpu, Outcome
+from _processes import cpu_s, machine_cpu_s
 from _senders import OBJECT_KEY
 from _world import forget_callers_aws
 
@@ -101,11 +101,12 @@ class Look:
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a run: looks from its begin on, CPU-seconds of senders and servers."""
+    """What was seen of a run: looks from its begin on, CPU-seconds of all that ran meanwhile."""
 
     looks: list[Look] = field(default_factory=list)
     senders_cpu_s: float = 0.0
     servers_cpu_s: float = 0.0
+    machine_cpu_s: float = 0.0
     duplicates: int = 0
 
 
@@ -209,12 +210,13 @@ class Stage:
         sent = [each["tags"]["mailtumble-attempt"] for each in self._local("sent")]
         return len(sent) - len(set(sent))
 
-    def cpu_s(self) -> tuple[float, float]:
-        """CPU-seconds of the senders and of the servers until now."""
+    def cpu_s(self) -> tuple[float, float, float]:
+        """CPU-seconds of the senders, of the servers and of the whole machine until now."""
         servers = [self._aws.pid, self.ses.pid if self.ses else None]
         return (
             sum(cpu_s(each.pid) for each in self.senders),
             sum(cpu_s(each) for each in servers if each),
+            machine_cpu_s(),
         )
 
     def until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
@@ -341,7 +343,7 @@ def _watch(stage: Stage, run: Run) -> Seen:
         time.sleep(min(LOOKS_EVERY_S, run.seconds - elapsed))
         seen.looks.append(stage.look())
     after = stage.cpu_s()
-    seen.senders_cpu_s, seen.servers_cpu_s = (
+    seen.senders_cpu_s, seen.servers_cpu_s, seen.machine_cpu_s = (
         now - then for now, then in zip(after, before, strict=True)
     )
     if run.kind == "whole":
@@ -372,7 +374,11 @@ def _outcome(run: Run, seen: Seen) -> Outcome:
         least=run.least,
         refusable_us=run.refusable_us,
         refused_for_us=round((refused[-1] - refused[0]) * SECOND_US) if refused else 0,
-        cpu=(seen.senders_cpu_s / took_s, seen.servers_cpu_s / took_s),
+        cpu=Cpu(
+            seen.senders_cpu_s / took_s,
+            seen.servers_cpu_s / took_s,
+            max(0.0, seen.machine_cpu_s - seen.senders_cpu_s - seen.servers_cpu_s) / took_s,
+        ),
         remark=_remark(run, seen),
     )
 

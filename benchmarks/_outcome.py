@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from _measure import Cell
 
@@ -20,9 +20,18 @@ COLUMNS: Final = (
     "used %",
     "asked %",
     "CPU %, senders",
-    "CPU %, servers",
+    "servers",
+    "others",
     "remark",
 )
+
+
+class Cpu(NamedTuple):
+    """What senders, servers and everything else on the machine took, as shares of one core."""
+
+    senders: float
+    servers: float
+    others: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,7 @@ class Outcome:
         refusable_us: for so long after the first refusal there may be others; 0: there may be none;
             None: nothing is asked.
         refused_for_us: from the first refusal to the last.
-        cpu: what senders and servers took, as shares of one core.
+        cpu: what was taken of the cores; None in virtual time.
         remark: what else has to be known.
     """
 
@@ -54,7 +63,7 @@ class Outcome:
     least: float | None = None
     refusable_us: int | None = 0
     refused_for_us: int = 0
-    cpu: tuple[float, float] | None = None
+    cpu: Cpu | None = None
     remark: str = ""
 
     def holds(self) -> bool:
@@ -67,7 +76,6 @@ class Outcome:
 
     def row(self) -> tuple[Cell, ...]:
         """As the table has it."""
-        senders_cpu, servers_cpu = self.cpu or (None, None)
         return (
             self.sender,
             self.limiter,
@@ -78,8 +86,8 @@ class Outcome:
             self.throttled,
             _percent(self.used),
             _percent(self.least),
-            senders_cpu and round(100 * senders_cpu),
-            servers_cpu and round(100 * servers_cpu),
+            *(round(100 * share) for share in self.cpu or ()),
+            *(None,) * (0 if self.cpu else len(Cpu._fields)),
             self._remarks(),
         )
 

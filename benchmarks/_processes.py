@@ -115,6 +115,14 @@ def cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
+def machine_cpu_s() -> float:
+    """CPU-seconds of everything on this machine since it started (proc(5): /proc/stat)."""
+    first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first[1:9])
+    busy = user + nice + system + irq + softirq + steal
+    return busy / os.sysconf("SC_CLK_TCK")
+
+
 def peak_mb(pid: int) -> float:
     """The most memory that a process has had resident (VmHWM), in MiB."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")

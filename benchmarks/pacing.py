@@ -74,7 +74,8 @@ def main() -> None:
             sys.exit(str(error))
     table.notes = (
         "Aim: the share of MaxSendRate that is aimed at. CPU: shares of one core; the servers are",
-        "MiniStack and the local SES.",
+        "MiniStack and the local SES, others what else ran on this machine: where they leave too",
+        "little, calls come late, and lose their instants.",
         f"Measured in {time.monotonic() - started:.0f} s on {os.cpu_count()} cores.",
     )
     show([table], as_json=options.json)
