@@ -129,10 +129,10 @@ class Parts:
 
     def _pace(self) -> None:
         with self._lock:
-            room = min(CALLS_MAX - self._under_way, self._appetite.size)
+            now = self._ports.clock.now()
+            room = min(CALLS_MAX - self._under_way, self._appetite.wanted(now))
         if room <= 0:
             return
-        now = self._ports.clock.now()
         taken = self._parts.fleet.instants.take(room, now)
         self._appetite = self._appetite.after(room, taken, now, CALLS_MAX)
         with self._lock:
@@ -148,8 +148,7 @@ class Parts:
             self._under_way -= 1
 
     def _another_instant(self, job: Job) -> int | None:  # noqa: ARG002 - all are alike
-        taken = self._parts.fleet.instants.take(1, self._ports.clock.now())
-        return taken[0] if taken else None
+        return self._parts.fleet.instants.another(self._ports.clock)
 
 
 def adaptive(wired: Wiring) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mailtumble.aws.errors import Calling, code_of
+from mailtumble.aws.s3_reads import QuickReads
 from mailtumble.ports.world import ObjectMissing, StoredObject
 from schemas.values import SECOND_US
 
@@ -21,9 +22,13 @@ class S3Objects:
     def __init__(self, client: S3Client) -> None:
         """Any bucket the role may read and write can be named."""
         self._client = client
+        self._quick = QuickReads(client)
 
     def get(self, bucket: str, key: str) -> bytes:
         """The object's bytes."""
+        found = self._quick.get(bucket, key)
+        if found is not None:
+            return found
         with Calling(_place(bucket, key)):
             try:
                 return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -61,6 +66,9 @@ class S3Objects:
 
     def size(self, bucket: str, key: str) -> int:
         """Its length in bytes."""
+        found = self._quick.size(bucket, key)
+        if found is not None:
+            return found
         with Calling(_place(bucket, key)):
             try:
                 return self._client.head_object(Bucket=bucket, Key=key)["ContentLength"]

@@ -8,7 +8,10 @@ a day's quota a slice may have fewer, or be kept for urgent mail.
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from mailtumble.ports.store import (
@@ -22,6 +25,7 @@ from mailtumble.ports.store import (
     Test,
     Update,
 )
+from mailtumble.ports.world import Clock
 from mailtumble.worker.horizon import number
 from processors.sending.day import Share
 from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
@@ -36,6 +40,16 @@ KEPT_US: Final = HOUR_US
 def whole(index: int, size: int) -> Share:  # noqa: ARG001
     """All of a slice."""
     return Share(size)
+
+
+@dataclass(slots=True)
+class _Missed:
+    """How many calls need another instant, and those that were taken for them."""
+
+    counting: threading.Lock = field(default_factory=threading.Lock)
+    taking: threading.Lock = field(default_factory=threading.Lock)
+    asking: int = 0
+    spare: deque[int] = field(default_factory=deque)
 
 
 class Instants:
@@ -57,6 +71,7 @@ class Instants:
         self._rate_milli = rate_milli
         self._share = share
         self._empty_until = {True: -1, False: -1}
+        self._missed = {True: _Missed(), False: _Missed()}
 
     def take(self, wanted: int, now: int, *, urgent: bool = False) -> list[int]:
         """Up to ``wanted`` instants (microseconds UTC), none past, two seconds ahead at most."""
@@ -68,6 +83,27 @@ class Instants:
                 break
             taken.extend(self._take_from(index, wanted - len(taken), earliest, urgent=urgent))
         return taken
+
+    def another(self, clock: Clock, *, urgent: bool = False) -> int | None:
+        """An instant in place of one that was missed; None if there is none to be had.
+
+        Where calls are late, many are: whoever asks first takes for all who wait behind it, in one
+        write. Safe from any thread.
+        """
+        missed = self._missed[urgent]
+        with missed.counting:
+            missed.asking += 1
+        try:
+            with missed.taking:
+                now = clock.now()
+                while missed.spare and missed.spare[0] <= now:
+                    missed.spare.popleft()
+                if not missed.spare:
+                    missed.spare.extend(self.take(missed.asking, now, urgent=urgent))
+                return missed.spare.popleft() if missed.spare else None
+        finally:
+            with missed.counting:
+                missed.asking -= 1
 
     def _take_from(self, index: int, wanted: int, earliest: int, *, urgent: bool) -> list[int]:
         found: list[int] = []

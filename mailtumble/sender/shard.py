@@ -1,7 +1,8 @@
 """The sender on one shard: the shard processor, and beside it queue, claims and instants.
 
 Per pace: take fairly by tenant -> reserve instants -> claim -> append SendStarted -> hand the
-jobs out. Their outcomes come back through :meth:`SenderShard.report` and are appended together.
+jobs out. Their outcomes come back through :meth:`SenderShard.report`, and are appended together
+with those of other shards.
 The host calls the methods one at a time; jobs run elsewhere, side by side.
 """
 
@@ -19,6 +20,7 @@ from mailtumble.sender.claims import Claims, ClaimTimes
 from mailtumble.sender.destinations import Destinations, Permits
 from mailtumble.sender.gate import ProbeGate, SenderGate
 from mailtumble.sender.instants import Instants
+from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.queue import Backlog, Entry, Queue
 from mailtumble.sender.standing import AddressStanding, Standing
 from mailtumble.sender.stops import StopWatch
@@ -28,7 +30,6 @@ from mailtumble.worker.metrics import Tally
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from processors.sending.fairness import Choice
 from processors.sending.pacing import Appetite
-from schemas.errors import RetryableError
 from schemas.events import (
     Event,
     SendCancelled,
@@ -73,15 +74,16 @@ class SenderShard:
         around: Surroundings,
         fleet: Fleet,
         settings: SenderSettings,
+        outcomes: Outcomes,
     ) -> None:
         """Know the place; :meth:`take_over` begins the work."""
+        self._outcomes = outcomes
         self._settings = settings
         self._around = around
         self._fleet = fleet
         self._permits = Permits(fleet.destinations, around.clock)
         self._gate = SenderGate(fleet.standing, fleet.stops, self._permits)
         self.appetite = Appetite()
-        self._outcomes: deque[Fact] = deque()
         self._delayed: deque[tuple[str, int]] = deque()
         times = settings.times
         application = SenderApplication(
@@ -179,8 +181,7 @@ class SenderShard:
     def another_instant(self, job: Job) -> int | None:
         """An instant in place of one that was missed."""
         urgent = self._queue.is_urgent(job.entry)
-        taken = self._fleet.instants.take(1, self._around.clock.now(), urgent=urgent)
-        return taken[0] if taken else None
+        return self._fleet.instants.another(self._around.clock, urgent=urgent)
 
     def may_call(self, job: Job) -> bool:
         """Whether nothing has told us yet that the shard is another's, or that SES has stopped."""
@@ -188,25 +189,13 @@ class SenderShard:
         return not (stopped or self.processor.cursor.lost)
 
     def report(self, job: Job, outcome: Event) -> None:
-        """Take an outcome in, to be appended with the next :meth:`flush`."""
+        """Take an outcome in, to be appended with those of other lanes."""
         entry = job.entry
         kind = type(outcome).__name__
         name = derive("outcome", entry.attempt_id, str(entry.round), kind)
         if isinstance(outcome, SendUnknown):
             name = unknown_id(entry.attempt_id, entry.round)
-        self._outcomes.append(self._fact(name, entry, outcome))
-
-    def flush(self) -> None:
-        """Append the outcomes that have come in; on failure they are kept for the next time."""
-        # Outcomes come in from other threads meanwhile: each is taken by itself.
-        facts = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
-        if not facts:
-            return
-        try:
-            self.processor.append_facts(facts)
-        except RetryableError:
-            self._outcomes.extendleft(reversed(facts))
-            raise
+        self._outcomes.add(self._fact(name, entry, outcome))
 
     def _probes(self, now: int) -> list[Entry]:
         """One mail, where SES has stopped some and it is this sender's turn to try."""

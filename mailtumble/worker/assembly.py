@@ -24,6 +24,7 @@ from mailtumble.sender.destinations import ITEM as SLOWED
 from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.ledger import DailyLedger
+from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.quota import ITEM as QUOTA
 from mailtumble.sender.quota import QuotaWatch
 from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
@@ -190,6 +191,7 @@ class SenderParts:
                 slows_down=plan.domain_slowdown,
             ),
         )
+        self.outcomes = Outcomes(ports.stream, clock)
         self._store = store
         self.transmission = Transmission(
             ports.objects, ports.transport, ports.clock, plan.unknown_wait_us
@@ -197,7 +199,7 @@ class SenderParts:
 
     def lane(self, shard: Shard) -> SenderShard:
         """``sender`` on one shard."""
-        return SenderShard(shard, self._around, self.fleet, self._settings)
+        return SenderShard(shard, self._around, self.fleet, self._settings, self.outcomes)
 
     def poll(self) -> Sequence[Fact]:
         """Learn of pauses, stops, slow domains and the quota, in one read; what is to be told."""

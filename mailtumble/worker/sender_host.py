@@ -63,6 +63,7 @@ class SenderWork(Work):
         self.parts = SenderParts(host.ports, host.plan, host.stopping)
         self._calls = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="sender-call")
         self._jobs: dict[asyncio.Task[None], SenderShard] = {}
+        self._under_way = 0
 
     def lane(self, shard: Shard) -> Lane:
         """``sender`` on one shard."""
@@ -72,6 +73,7 @@ class SenderWork(Work):
         """Pace, and what the fleet knows."""
         host = self.host
         host.faust.timer(FLEET_S, host.guarded("fleet", self._poll_fleet))
+        host.faust.timer(PACE_S, host.guarded("outcomes", self._flush))
         pace = host.guarded("pace", lambda: host.each_lane("pace", self._pace))
         host.faust.timer(PACE_S, pace)
 
@@ -81,12 +83,14 @@ class SenderWork(Work):
         calls = [task for task, lane in self._jobs.items() if lane in mine]
         if calls:
             await asyncio.wait(calls)
-        for hosted in lanes:
-            await hosted.run(_sender(hosted).flush)
+        await self._flush()
 
     def close(self) -> None:
         """Let the threads of calls go."""
         self._calls.shutdown(wait=False, cancel_futures=True)
+
+    async def _flush(self) -> None:
+        await self.host.blocking(self.parts.outcomes.flush)
 
     async def _poll_fleet(self) -> None:
         await self._tell(await self.host.blocking(self.parts.poll))
@@ -100,10 +104,10 @@ class SenderWork(Work):
     async def _pace(self, hosted: Hosted) -> None:
         lane = _sender(hosted)
         self.host.begun(hosted, SENDING)
-        await hosted.run(lane.flush)
         backlog = await hosted.run(lane.backlog)
         self._measure(hosted, backlog)
-        room = min(CALLS_MAX - len(self._jobs), lane.appetite.size)
+        # Jobs that still wait for their instants cost nothing; those that are at it take a thread.
+        room = min(CALLS_MAX - self._under_way, lane.appetite.wanted(self.host.ports.clock.now()))
         if self.parts.quota.known is None or room <= 0:
             return
         jobs = await hosted.run(lambda: lane.pace(room))
@@ -133,10 +137,14 @@ class SenderWork(Work):
         if wait_us > 0:
             await asyncio.sleep(wait_us / SECOND_US)
         loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(
-            self._calls,
-            lambda: self.parts.transmission.carry_out(job, lane.may_call, lane.another_instant),
-        )
+        self._under_way += 1
+        try:
+            outcome = await loop.run_in_executor(
+                self._calls,
+                lambda: self.parts.transmission.carry_out(job, lane.may_call, lane.another_instant),
+            )
+        finally:
+            self._under_way -= 1
         lane.report(job, outcome)
         await self._heed(job, outcome)
         count_outcome(self.host.meter, outcome)

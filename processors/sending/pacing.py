@@ -18,9 +18,13 @@ SLICE_US: Final = SECOND_US
 AHEAD_SLICES: Final = 2
 """At most two seconds ahead: what a crash can waste."""
 
-FRONT_LEAST_US: Final = 600_000
-FRONT_MOST_US: Final = 1_200_000
-"""Between these the fleet's last taken instant should lie."""
+FRONT_MOST_US: Final = 900_000
+"""Where the fleet's last taken instant lies further ahead, nobody takes more than before."""
+IN_HAND_US: Final = 400_000
+"""Who has work for longer than this takes none: a take for a few costs as much as one for many."""
+GROWTH: Final = 13
+DECAY: Final = 0.1
+"""Of each take: what is added where the front is here and now, and what part is given up."""
 
 RATE_UNIT: Final = 1000
 """Rates are kept in thousandths of a recipient per second, as whole numbers."""
@@ -73,11 +77,20 @@ class Appetite:
     """How many instants a sender takes at a time: as many as it can use, no more than it should.
 
     All senders look at the same front, the last instant that anybody has taken. Where it is near,
-    the fleet takes too few, and instants pass unused; where it is far, a crash wastes many. So
-    each takes more or less until the front stands between, whatever their number and speed.
+    the fleet takes too few, and instants pass unused; where it is far, a crash wastes many. So at
+    each take everybody gives up the same part, and gains the same by how near the front is: that
+    brings unequal ones together, as doubling and halving would not, and mail of one tenant leaves
+    all shards at the same pace.
+
+    ``front_at``: the last instant that this sender has taken, microseconds UTC.
     """
 
-    size: int = 1
+    size: float = 1.0
+    front_at: int = 0
+
+    def wanted(self, now: int) -> int:
+        """How many to take now; none while those in hand reach far enough."""
+        return 0 if self.front_at - now > IN_HAND_US else round(self.size)
 
     def after(self, wanted: int, taken: Sequence[int], now: int, most: int) -> Appetite:
         """After a take that got the instants ``taken`` of ``wanted``.
@@ -85,11 +98,9 @@ class Appetite:
         ``most``: what this sender can have in hand at all. That it wanted less than it might have
         says nothing.
         """
-        if wanted < self.size:
-            return self
-        front_us = taken[-1] - now if taken else FRONT_MOST_US
-        if len(taken) < wanted or front_us > FRONT_MOST_US:
-            return Appetite(max(1, self.size - self.size // 4))
-        if front_us < FRONT_LEAST_US:
-            return Appetite(max(1, min(self.size * 2, most)))
-        return self
+        front_at = taken[-1] if taken else self.front_at
+        if wanted < round(self.size):
+            return Appetite(self.size, front_at)
+        nearness = 1 - (front_at - now) / FRONT_MOST_US if len(taken) == wanted else 0.0
+        size = self.size * (1 - DECAY) + GROWTH * max(0.0, nearness)
+        return Appetite(min(max(1.0, size), 2 * self.size, most), front_at)

@@ -37,9 +37,10 @@ def test_putting_again_replaces(objects: ObjectStore, unique: str) -> None:
 
 def test_names_with_odd_characters_are_names(objects: ObjectStore, unique: str) -> None:
     """Keys are text, not paths or URLs."""
-    key = f"{unique}/a b+c%20d/ü?&=.eml"
-    objects.put(BUCKET, key, b"x")
-    assert objects.get(BUCKET, key) == b"x"
+    for key in (f"{unique}/a b+c%20d/ü?&=.eml", f"{unique}//empty part", f"{unique}/*~#[|]^"):
+        objects.put(BUCKET, key, key.encode())
+        assert objects.get(BUCKET, key) == key.encode()
+        assert objects.size(BUCKET, key) == len(key.encode())
 
 
 @pytest.mark.parametrize(("size_bytes", "got"), [(1, 1), (255, 255), (256, 256), (9999, 256)])

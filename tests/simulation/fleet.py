@@ -156,7 +156,7 @@ class SimulatedWorker:
                 for job in lane.pace():
                     self._jobs += 1
                     self._thread(lambda job=job: self._carry_out(lane, job))  # type: ignore[misc]
-            lane.flush()
+            self.parts.outcomes.flush()
 
         self._drive(shard, lane, pace)
 

@@ -159,10 +159,10 @@ class Sender:
         world.at(world.now + PACE_US + self.jitter(), self.pace)
         for _ in range(3):
             world.at(world.now + self.draw.randint(0, PACE_US), self.ask)
-        wanted = min(self.appetite.size, IN_HAND_MAX - self.in_hand)
+        now = self.known()
+        wanted = min(self.appetite.wanted(now), IN_HAND_MAX - self.in_hand)
         if wanted <= 0:
             return
-        now = self.known()
         taken = self.instants.take(wanted, now)
         self.appetite = self.appetite.after(wanted, taken, now, IN_HAND_MAX)
         self.in_hand += len(taken)

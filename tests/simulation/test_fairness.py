@@ -44,7 +44,7 @@ class Lane:
         """Mails that leave, and when."""
         now = self.clock.now()
         self.in_hand = [at for at in self.in_hand if at > now]
-        room = min(CALLS_MAX - len(self.in_hand), self.appetite.size)
+        room = min(CALLS_MAX - len(self.in_hand), self.appetite.wanted(now))
         due = self.queue.take(now, room) if room > 0 else []
         if not due:
             return []

@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import obstore
 from botocore.client import BaseClient
 
 from tools.aws_calls.grants import Grant, grants
@@ -19,6 +20,8 @@ from tools.aws_calls.units import units
 
 FOLDER_VARIABLE: Final = "AWS_CALLS_FOLDER"
 INJECT: Final = Path(__file__).with_name("inject")
+READS: Final = {"get": "GetObject", "head": "HeadObject"}
+"""obstore's functions that the product calls, by S3's operations."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -98,11 +101,25 @@ def record_this_process() -> None:
             answer = original(self, operation, parameters)
         finally:
             # Also when it fails: AWS wants the permission before it looks at anything else.
-            line = _line(worker, service, operation, given, answer or {})
-            lines.write(line.encode() + b"\n")
+            lines.write(_line(worker, service, operation, given, answer or {}) + b"\n")
         return answer
 
     BaseClient._make_api_call = call_and_record  # type: ignore[attr-defined]  # noqa: SLF001
+    for name, operation in READS.items():
+        _record_reads(name, operation, lambda *call: lines.write(_line(worker, *call) + b"\n"))
+
+
+def _record_reads(name: str, operation: str, record: Callable[..., object]) -> None:
+    """Hook one of obstore's functions, which is given a bucket's store and a key."""
+    original: Any = getattr(obstore, name)
+
+    def read_and_record(store: Any, key: str) -> Any:  # noqa: ANN401
+        try:
+            return original(store, key)
+        finally:
+            record("s3", operation, {"Bucket": store.config["bucket"], "Key": key}, {})
+
+    setattr(obstore, name, read_and_record)
 
 
 def _line(
@@ -111,7 +128,7 @@ def _line(
     operation: str,
     parameters: Mapping[str, Any],
     answer: Any,  # noqa: ANN401
-) -> str:
+) -> bytes:
     return json.dumps(
         {
             "worker": worker,
@@ -120,4 +137,4 @@ def _line(
             "grants": sorted(grants(service, operation, parameters)),
             "units": units(service, operation, parameters, answer),
         }
-    )
+    ).encode()

@@ -16,15 +16,17 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Takes a POST and replies as the server is told to."""
+    """Takes a request and replies as the server is told to."""
 
     server: Server
 
     def do_POST(self) -> None:
         """Any path."""
         self.server.requests += 1
-        self.server.last = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.last = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.reply(self)
+
+    do_GET = do_HEAD = do_POST  # noqa: N815 - what http.server looks for
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """Tests are quiet."""

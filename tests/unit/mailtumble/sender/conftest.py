@@ -11,6 +11,7 @@ from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.instants import Instants
+from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.queue import Entry
 from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
 from mailtumble.sender.standing import Standing
@@ -68,6 +69,7 @@ class Place:
         self.stream = InMemoryStream(self.clock, shards=1)
         self.standing = Standing(self.store, "g1", self.address_key)
         self.stops = StopWatch(self.store, self.clock)
+        self.outcomes = Outcomes(self.stream, self.clock)
 
     def lane(self, owner: str = "sender-1") -> SenderShard:
         """A sender that has just taken the shard over."""
@@ -80,7 +82,7 @@ class Place:
         fleet = Fleet(instants, self.standing, self.stops, slow)
         settings = SenderSettings(owner=owner, times=TIMES, unknown_wait_us=UNKNOWN_WAIT_US)
         (shard,) = self.stream.shards()
-        lane = SenderShard(shard, around, fleet, settings)
+        lane = SenderShard(shard, around, fleet, settings, self.outcomes)
         lane.take_over()
         return lane
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -14,7 +16,7 @@ from mailtumble.sender.instants import LEAD_US, Instants
 from processors.sending.pacing import AHEAD_SLICES, RATE_UNIT, Slice, slice_number
 from schemas.errors import RetryableError
 from schemas.values import SECOND_US
-from tests.fakes import InMemoryItems
+from tests.fakes import InMemoryItems, VirtualClock
 
 NOW = 1_760_000_000 * SECOND_US
 
@@ -176,3 +178,47 @@ def test_two_who_begin_a_slice_at_once_agree_on_it() -> None:
     got = _instants(Beaten()).take(100, NOW - LEAD_US)
     assert len(got) == 10
     assert got[:2] == [NOW, NOW + 200_000]
+
+
+class Counting(InMemoryItems):
+    """Counts its updates; the first write waits."""
+
+    def __init__(self, until: Callable[[], bool]) -> None:
+        """Wait ``until`` this holds."""
+        super().__init__()
+        self.updates = 0
+        self._until: Callable[[], bool] | None = until
+
+    def write(self, action: Put | Delete | Update) -> Item | None:
+        """Note it."""
+        self.updates += isinstance(action, Update)
+        while self._until and not self._until():
+            time.sleep(0.001)
+        self._until = None
+        return super().write(action)
+
+
+def test_calls_that_are_late_together_get_others_by_one_write() -> None:
+    """Whoever asks first takes for those who come meanwhile; each gets its own."""
+    clock, late = VirtualClock(), 20
+    store = Counting(lambda: instants._missed[False].asking == late)
+    instants = _instants(store, 1_000_000)
+    with ThreadPoolExecutor(late) as threads:
+        asked = [threads.submit(instants.another, clock) for _ in range(late)]
+        got = [each.result() for each in asked]
+    assert None not in got
+    assert len(set(got)) == late
+    # The first found the slice missing, began it, and went past what of it was over.
+    assert store.updates <= 4
+
+
+def test_another_instant_that_has_passed_is_given_to_nobody() -> None:
+    """It was taken for a call that waited too long."""
+    clock = VirtualClock()
+    instants = _instants(InMemoryItems(), 10_000)
+    first = instants.another(clock)
+    clock.sleep(5)
+    second = instants.another(clock)
+    assert first is not None
+    assert second is not None
+    assert first < clock.now() < second

@@ -120,7 +120,7 @@ def test_what_is_in_the_air_is_not_sent_again(place: Place) -> None:
     assert lane.pace() == []
     assert place.store.scan("queue") == []
     lane.report(job, accepted())
-    lane.flush()
+    place.outcomes.flush()
     place.read(lane)
     _deadline(place, lane)
     assert lane.pace() == []
@@ -135,7 +135,7 @@ def test_an_outcome_takes_a_moved_mail_out_of_the_queue(place: Place) -> None:
     (job,) = lane.pace()
     _move(place, lane, after(600))
     lane.report(job, accepted())
-    lane.flush()
+    place.outcomes.flush()
     place.read(lane)
     assert place.store.scan("queue") == []
     place.clock.advance(600)
@@ -176,7 +176,7 @@ def test_a_call_that_was_not_made_is_followed_at_the_new_time(place: Place) -> N
     (job,) = lane.pace()
     _move(place, lane, after(600))
     lane.report(job, deferred(DeferReason.NOT_CALLED))
-    lane.flush()
+    place.outcomes.flush()
     place.read(lane)
     assert lane.pace() == []
     place.clock.advance(600)
@@ -259,7 +259,7 @@ class Steps:
 
     def _report(self, outcome: Event) -> None:
         self.lane.report(self.jobs.pop(0), outcome)
-        self.lane.flush()
+        self.place.outcomes.flush()
 
 
 STEPS = [

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import pytest
 
 from mailtumble.ports.stream import OutgoingRecord
@@ -14,11 +11,9 @@ from mailtumble.worker.cursor import ShardLost
 from processors.sending.dispatch import Phase
 from schemas.errors import RetryableError
 from schemas.events import (
-    Event,
     SendAccepted,
     SendCancelled,
     SendCancelRequested,
-    SendDeferred,
     SendExpired,
     SendScheduled,
     SendStarted,
@@ -26,7 +21,6 @@ from schemas.events import (
     TimerFired,
 )
 from schemas.values import SECOND_US, DeferReason
-from tests.fakes import InMemoryStream
 from tests.samples import SUBJECT, accepted, after, deferred, fact, received, resolved, scheduled
 from tests.unit.mailtumble.sender.conftest import TIMES, UNKNOWN_WAIT_US, Place, entry
 
@@ -97,38 +91,13 @@ def test_outcomes_are_appended_together(place: Place) -> None:
     job = _one(lane.pace())
     lane.report(job, accepted())
     assert place.events(SendAccepted) == []
-    lane.flush()
-    lane.flush()
+    place.outcomes.flush()
+    place.outcomes.flush()
     assert place.events(SendAccepted) == [accepted()]
     place.read(lane)
     _deadline(place, lane)
     assert place.events(SendUnknown) == []
     assert place.store.scan("queue") == place.store.scan("timers") == []
-
-
-def test_outcomes_are_kept_while_the_stream_is_out(place: Place) -> None:
-    """In their order, before those that come later; none is lost."""
-
-    class Deaf(InMemoryStream):
-        """Doesn't take anything."""
-
-        def append(self, records: Sequence[OutgoingRecord]) -> Sequence[str]:
-            """Refuse."""
-            message = f"{len(records)} not acknowledged"
-            raise RetryableError(message)
-
-    lane = _scheduled(place)
-    job = _one(lane.pace())
-    around = lane.processor.around
-    lane.processor.around = replace(around, stream=Deaf(place.clock, 1))
-    lane.report(job, accepted())
-    with pytest.raises(RetryableError):
-        lane.flush()
-    lane.report(job, deferred(DeferReason.NOT_CALLED))
-    lane.processor.around = around
-    lane.flush()
-    told = [each for each in place.events(Event) if isinstance(each, SendAccepted | SendDeferred)]
-    assert told == [accepted(), deferred(DeferReason.NOT_CALLED)]
 
 
 def test_a_started_claim_without_an_outcome_is_told_as_unknown(place: Place) -> None:
@@ -172,7 +141,7 @@ def test_a_round_without_a_call_is_queued_again_at_once(place: Place) -> None:
     lane = _scheduled(place)
     job = _one(lane.pace())
     lane.report(job, deferred(DeferReason.NOT_CALLED))
-    lane.flush()
+    place.outcomes.flush()
     place.read(lane)
     assert _one(lane.pace()).entry.round == 1
 
@@ -199,7 +168,7 @@ def test_a_call_off_that_comes_too_late_changes_nothing(place: Place) -> None:
     place.read(lane)
     assert lane.pace() == []
     lane.report(job, accepted())
-    lane.flush()
+    place.outcomes.flush()
     place.read(lane)
     assert place.events(SendCancelled) == []
     assert place.store.scan("queue") == []

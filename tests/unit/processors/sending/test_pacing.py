@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processors.sending.pacing import (
-    FRONT_LEAST_US,
     FRONT_MOST_US,
+    IN_HAND_US,
     RATE_UNIT,
     Appetite,
     Slice,
@@ -106,24 +106,46 @@ def test_the_target_is_a_share_of_the_quota(
     assert target_rate_milli(max_send_rate, fraction) == rate
 
 
-@given(st.integers(1, 64), st.integers(0, 64), st.integers(0, 3_000_000))
+@given(st.floats(1, 64), st.integers(0, 64), st.integers(0, 3_000_000))
 def test_an_appetite_stays_within_what_a_sender_can_hold(
-    size: int, count: int, front_us: int
+    size: float, count: int, front_us: int
 ) -> None:
     """At least one, or it would never learn."""
-    taken = [NOW + front_us] * min(count, size)
-    assert 1 <= Appetite(size).after(size, taken, NOW, 64).size <= 64
+    wanted = Appetite(size).wanted(NOW)
+    taken = [NOW + front_us] * min(count, wanted)
+    assert 1 <= Appetite(size).after(wanted, taken, NOW, 64).wanted(NOW + 4_000_000) <= 64
 
 
 def test_an_appetite_follows_the_front() -> None:
     """It grows where instants pass unused, shrinks where too many are in hand."""
 
-    def after(size: int, count: int, front_us: int, wanted: int = 8) -> int:
+    def after(size: int, count: int, front_us: int, wanted: int = 8) -> float:
         return Appetite(size).after(wanted, [front_us] * count, 0, 64).size
 
-    assert after(8, 8, FRONT_LEAST_US - 1) == 16
-    assert after(8, 8, FRONT_MOST_US + 1) == 6
-    assert after(8, 8, FRONT_MOST_US - 1) == 8
-    assert after(8, 5, FRONT_LEAST_US - 1) == 6
-    assert after(8, 0, 0) == 6
-    assert after(9, 8, FRONT_MOST_US + 1) == 9
+    assert after(8, 8, 0) == 16  # doubled at the most
+    assert after(8, 8, FRONT_MOST_US // 2) > 8
+    assert after(8, 8, FRONT_MOST_US) < 8
+    assert after(8, 5, 0) < 8
+    assert after(8, 0, 0) < 8
+    assert after(9, 8, 0) == 9
+
+
+@given(st.floats(1, 64), st.floats(1, 64))
+def test_unequal_appetites_come_together(one: float, other: float) -> None:
+    """By what they see alone, which is the same front."""
+    fronts = [FRONT_MOST_US // 2] * 60
+    ends = []
+    for appetite in (Appetite(one), Appetite(other)):
+        for front_us in fronts:
+            wanted = round(appetite.size)
+            appetite = appetite.after(wanted, [front_us] * wanted, 0, 64)  # noqa: PLW2901
+        ends.append(appetite.size)
+    assert abs(ends[0] - ends[1]) < 0.5
+
+
+def test_what_is_in_hand_is_worked_off_first() -> None:
+    """A take for a few instants costs as much as one for many."""
+    appetite = Appetite(8).after(8, [NOW] * 7 + [NOW + 2 * IN_HAND_US], NOW, 64)
+    assert appetite.wanted(NOW) == 0
+    assert appetite.wanted(NOW + IN_HAND_US) == round(appetite.size)
+    assert appetite.after(8, [], NOW, 64).wanted(NOW) == 0
