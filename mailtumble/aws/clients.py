@@ -62,6 +62,7 @@ class Clients:
         self._on_made = on_made
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
+        self._descriptions: Any = None
 
     @property
     def kinesis(self) -> KinesisClient:
@@ -143,6 +144,10 @@ class Clients:
         raw_times: bool = False,
     ) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
         session = botocore.session.get_session()
+        if self._descriptions is None:
+            self._descriptions = session.get_component("data_loader")
+        # Else each session keeps endpoints and services of AWS for itself, 10 MB a client.
+        session.register_component("data_loader", self._descriptions)
         if raw_times:
             factory = session.get_component("response_parser_factory")
             factory.set_parser_defaults(timestamp_parser=_as_it_comes)
