@@ -19,6 +19,7 @@ from mailtumble.sender.application import NAME
 from mailtumble.worker.application import Fact
 from mailtumble.worker.horizon import number
 from processors.sending.control import Control, steered
+from processors.sending.others import ours_milli
 from processors.sending.pacing import RATE_UNIT, target_rate_milli
 from schemas.events import QuotaObserved
 from schemas.ids import derive
@@ -48,6 +49,8 @@ class KnownQuota:
     observed_at: int
     closed_until: int = 0
     """SES has said that the day's quota is used up: nothing is dealt out before this moment."""
+    others_milli: int = 0
+    """What others send from the same account, in thousandths a second."""
 
 
 def known_quota(store: ItemStore) -> KnownQuota | None:
@@ -62,7 +65,8 @@ def aimed_rate_milli(known: KnownQuota, fraction: float) -> int:
     """The rate to begin a slice with, in thousandths a second; 0 where SES lets nothing out."""
     if not known.sending_enabled:
         return 0
-    return target_rate_milli(known.max_send_rate_milli / RATE_UNIT, fraction)
+    ours = ours_milli(known.max_send_rate_milli, known.others_milli)
+    return target_rate_milli(ours / RATE_UNIT, fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ class QuotaWatch:
             quota.sending_enabled,
             now,
             self.known.closed_until if self.known else 0,
+            self.known.others_milli if self.known else 0,
         )
         fields = {name: getattr(known, name) for name in ANSWERED}
         self._store.write(Update("fleet", ITEM, set=fields))
@@ -198,4 +203,5 @@ def _known(item: Item) -> KnownQuota:
         bool(item["sending_enabled"]),
         number(item, "observed_at"),
         number(item, "closed_until") if "closed_until" in item else 0,
+        number(item, "others_milli") if "others_milli" in item else 0,
     )

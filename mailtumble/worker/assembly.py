@@ -24,6 +24,7 @@ from mailtumble.sender.destinations import ITEM as SLOWED
 from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.ledger import DailyLedger
+from mailtumble.sender.others import OthersWatch
 from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.quota import ITEM as QUOTA
 from mailtumble.sender.quota import QuotaWatch
@@ -191,6 +192,7 @@ class SenderParts:
                 slows_down=plan.domain_slowdown,
             ),
         )
+        self._others = OthersWatch(store, plan.generation, ports.stream.shards)
         self.outcomes = Outcomes(ports.stream, clock)
         self._store = store
         self.transmission = Transmission(
@@ -212,6 +214,7 @@ class SenderParts:
         asked = self.quota.poll(quota)
         if asked.known is None:
             return asked.facts
+        self._others.look(asked.known, quota)
         return (*asked.facts, *fleet.stops.account(enabled=asked.known.sending_enabled))
 
     def heed(self, job: Job, outcome: Event) -> Sequence[Fact]:

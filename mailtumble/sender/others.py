@@ -1,0 +1,78 @@
+"""Others who send from the same account, as the fleet's item about the quota knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from mailtumble import throughput
+from mailtumble.ports.store import Item, ItemStore, Update
+from mailtumble.ports.stream import Shard
+from mailtumble.sender.quota import ITEM, KnownQuota
+from processors.sending.others import Own, Sample, compared, others_milli, sampled
+from processors.throughput.window import Sums
+from schemas.values import DAY_US
+
+SAMPLES: Final = "samples"
+"""The item's attribute with the last counts: a list of [when, count]."""
+
+
+class OthersWatch:
+    """Whoever has asked GetAccount compares its count with what the fleet itself has sent.
+
+    Twice a minute; that reads of each shard one counter an hour for the day, and one a minute for
+    some ten minutes (see :mod:`mailtumble.throughput`).
+    """
+
+    def __init__(
+        self, store: ItemStore, generation: str, shards: Callable[[], Sequence[Shard]]
+    ) -> None:
+        """``generation``: whose counters. ``shards``: all that there are."""
+        self._store = store
+        self._generation = generation
+        self._shards = shards
+
+    def look(self, known: KnownQuota, item: Item | None) -> None:
+        """Compare, if it is time; ``item`` is what the fleet knew before it was ``known``.
+
+        Raises:
+            RetryableError: not now; the next sample tells as much.
+        """
+        before = read_samples(item or {})
+        samples = sampled(before, Sample(known.observed_at, known.sent_24h))
+        if samples == before:
+            return
+        fields: dict[str, Any] = {SAMPLES: [[each.at, each.sent_24h] for each in samples]}
+        pair = compared(samples, known.observed_at)
+        if pair is not None:
+            fields["others_milli"] = others_milli(*pair, self._own(*pair))
+        self._store.write(Update("fleet", ITEM, set=fields))
+
+    def _own(self, first: Sample, last: Sample) -> Own:
+        shards = [each.id for each in self._shards()]
+        day = throughput.sent_between(
+            self._store, self._generation, shards, last.at - DAY_US, last.at
+        )
+
+        def sent(earlier_us: int) -> int:
+            seconds = throughput.by_second(
+                self._store,
+                self._generation,
+                shards,
+                first.at - earlier_us,
+                last.at - earlier_us,
+            )
+            return sum(map(_called, seconds.values()))
+
+        return Own(sent=sent(0), left=sent(DAY_US), day=_called(day))
+
+
+def read_samples(item: Item) -> list[Sample]:
+    """The counts that the fleet's item holds, oldest first."""
+    stored: Any = item.get(SAMPLES, ())
+    return [Sample(at, count) for at, count in stored]
+
+
+def _called(sums: Sums) -> int:
+    # What nobody knows was mostly taken all the same: its reply alone was lost.
+    return sums.accepted + sums.unknown
