@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from mailtumble.ports.store import Item, ItemStore
@@ -15,10 +17,11 @@ from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import read_stops
+from mailtumble.sender.usage import OwnSends
 from mailtumble.wiring import Wiring
 from mailtumble.worker.horizon import number
 from processors.fleet.decider import Pause
-from processors.sending.day import UNLIMITED, reserve
+from processors.sending.day import UNLIMITED, frees_at, reserve
 from processors.sending.estimate import Backlog, leaves_at
 from processors.sending.fairness import Choice
 from processors.sending.pacing import slice_number
@@ -55,6 +58,7 @@ class Outlook:
         self._standing.poll()
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
         self._reserve = plan.daily_reserve
+        self._sends = OwnSends(store, plan.generation, wired.stream().shards)
         self._choice = Choice(plan.weights, plan.urgent_tenants)
         self.groups = self._groups()
         self._backlog = Backlog(self._due(urgent=True), self._due(urgent=False), plan.weights)
@@ -88,14 +92,27 @@ class Outlook:
 
     def _place_leaves_at(self, group: Group, place: int, due_at: int) -> int | None:
         mails = self._backlog.before(group.tenant, place, urgent=group.urgent)
-        if mails > self._left_today(urgent=group.urgent):
-            return None
-        return leaves_at(mails, self.rate_milli or 0, due_at, self.now)
+        at = leaves_at(mails, self.rate_milli or 0, due_at, self.now)
+        wanted = mails - self._left_today(urgent=group.urgent)
+        if at is None or wanted <= 0:
+            return at
+        freed_at = frees_at(self._sent_today, math.ceil(wanted), self.now)
+        return None if freed_at is None else max(at, freed_at)
+
+    @property
+    def frees_at(self) -> int | None:
+        """When the day's quota, which is used up, frees for other mail than urgent; else None."""
+        wanted = 1 - self._left_today(urgent=False)
+        return frees_at(self._sent_today, math.ceil(wanted), self.now) if wanted > 0 else None
+
+    @cached_property
+    def _sent_today(self) -> Sequence[tuple[int, int]]:
+        return self._sends.by_minute(self.now)
 
     def _left_today(self, *, urgent: bool) -> float:
         quota = self.quota
         if quota is None or quota.max_24h == UNLIMITED:
-            return float("inf")
+            return math.inf
         kept = 0 if urgent else reserve(quota.max_24h, self._reserve)
         return quota.max_24h - quota.sent_24h - kept
 

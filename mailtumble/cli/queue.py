@@ -16,6 +16,7 @@ from mailtumble.cli.state import state_option
 from mailtumble.outlook import Outlook, claimed
 from mailtumble.story import duration
 from mailtumble.wiring import Wiring
+from mailtumble.worker.views import iso
 from processors.fleet.decider import AT, EVERYBODY, whose_sending
 from processors.sending import stops
 from processors.sending.pacing import RATE_UNIT
@@ -183,6 +184,8 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "max_send_rate": quota.max_send_rate_milli / RATE_UNIT if quota else None,
             "max_24h": quota.max_24h if quota else None,
             "sent_24h": quota.sent_24h if quota else None,
+            "others_per_second": quota.others_milli / RATE_UNIT if quota else None,
+            "frees_at": _moment(outlook.frees_at),
         },
         "eta_seconds": _last([each["eta_seconds"] for each in tenants if each["due"]], outlook.due),
         "tenants": tenants,
@@ -230,11 +233,25 @@ def _told(found: dict[str, Any]) -> str:
     for how in ("paused", "drained"):
         for scope, why in found[how].items():
             told += f" {_capital(whose_sending(scope))} is {how}, by {why}."
-    if found["quota"]["max_24h"] is not None:
-        most = found["quota"]["max_24h"]
+    return told + _quota_told(found["quota"])
+
+
+def _quota_told(quota: dict[str, Any]) -> str:
+    told = ""
+    if quota["max_24h"] is not None:
+        most = quota["max_24h"]
         limit = f"of {most}" if most >= 0 else "(without a limit)"
-        told += f" In the last 24 hours {found['quota']['sent_24h']} {limit} were sent."
+        told += f" In the last 24 hours {quota['sent_24h']} {limit} were sent."
+    if quota["frees_at"] is not None:
+        told += " The day's quota is used up, but for what is kept for urgent mail:"
+        told += f" it frees from {quota['frees_at']} on."
+    if quota["others_per_second"]:
+        told += f" Others who use this account send {quota['others_per_second']:.3g} a second."
     return told
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else iso(at)
 
 
 def _capital(words: str) -> str:

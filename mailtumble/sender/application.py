@@ -8,7 +8,15 @@ from typing import Any, Final
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.queue import entry_of, withdrawal
-from mailtumble.worker.application import Accepted, Aggregate, Fact, Question, Reaction
+from mailtumble.worker.application import (
+    FORGOTTEN,
+    NOTHING,
+    Accepted,
+    Aggregate,
+    Fact,
+    Question,
+    Reaction,
+)
 from mailtumble.worker.core import timer_of
 from processors.kernel import Timer
 from processors.routing.decider import Answer
@@ -121,7 +129,11 @@ class SenderApplication:
             *(timer_of(record.subject, event) for event in claims),
             *(self._deadline(record.subject, attempt) for attempt in changed.settled),
         )
-        return Reaction(facts=facts, writes=tuple(writes), timers_done=done)
+        reaction = Reaction(facts=facts, writes=tuple(writes), timers_done=done)
+        same = reaction == NOTHING and accepted.after == accepted.before
+        # SES tells of each mail that it has taken it and that it is delivered, which is known, or
+        # does not matter here: a third of all that would be stored.
+        return FORGOTTEN if same and not record.is_decision else reaction
 
     def _heed_delays(self, record: EventEnvelope, state: Dispatch) -> None:
         for event in record.events:

@@ -35,6 +35,8 @@ LEAD_US: Final = 30_000
 """An instant nearer than this can't be reached: the claim and SendStarted come first."""
 
 KEPT_US: Final = HOUR_US
+SOON_S: Final = 0.005
+"""How soon a call that needs another instant looks again whether one was taken for it."""
 
 
 def whole(index: int, size: int) -> Share:  # noqa: ARG001
@@ -44,11 +46,11 @@ def whole(index: int, size: int) -> Share:  # noqa: ARG001
 
 @dataclass(slots=True)
 class _Missed:
-    """How many calls need another instant, and those that were taken for them."""
+    """How many calls need another instant, whether one of them takes, and what it has taken."""
 
-    counting: threading.Lock = field(default_factory=threading.Lock)
-    taking: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     asking: int = 0
+    taking: bool = False
     spare: deque[int] = field(default_factory=deque)
 
 
@@ -91,19 +93,35 @@ class Instants:
         write. Safe from any thread.
         """
         missed = self._missed[urgent]
-        with missed.counting:
+        with missed.lock:
             missed.asking += 1
         try:
-            with missed.taking:
-                now = clock.now()
-                while missed.spare and missed.spare[0] <= now:
-                    missed.spare.popleft()
-                if not missed.spare:
-                    missed.spare.extend(self.take(missed.asking, now, urgent=urgent))
-                return missed.spare.popleft() if missed.spare else None
+            while True:
+                with missed.lock:
+                    while missed.spare and missed.spare[0] <= clock.now():
+                        missed.spare.popleft()
+                    if missed.spare:
+                        return missed.spare.popleft()
+                    mine, wanted = not missed.taking, missed.asking
+                    missed.taking = True
+                if not mine:
+                    clock.sleep(SOON_S)
+                elif not self._take_for(missed, wanted, clock.now(), urgent=urgent):
+                    return None
         finally:
-            with missed.counting:
+            with missed.lock:
                 missed.asking -= 1
+
+    def _take_for(self, missed: _Missed, wanted: int, now: int, *, urgent: bool) -> bool:
+        """Take what all wait for; whether there was any. Nothing is locked meanwhile."""
+        taken: list[int] = []
+        try:
+            taken = self.take(wanted, now, urgent=urgent)
+        finally:
+            with missed.lock:
+                missed.spare.extend(taken)
+                missed.taking = False
+        return bool(taken)
 
     def _take_from(self, index: int, wanted: int, earliest: int, *, urgent: bool) -> list[int]:
         found: list[int] = []

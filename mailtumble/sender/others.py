@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from mailtumble import throughput
 from mailtumble.ports.store import Item, ItemStore, Update
-from mailtumble.ports.stream import Shard
 from mailtumble.sender.quota import ITEM, KnownQuota
+from mailtumble.sender.usage import OwnSends
 from processors.sending.others import Own, Sample, compared, others_milli, sampled
-from processors.throughput.window import Sums
 from schemas.values import DAY_US
 
 SAMPLES: Final = "samples"
@@ -24,13 +21,10 @@ class OthersWatch:
     some ten minutes (see :mod:`mailtumble.throughput`).
     """
 
-    def __init__(
-        self, store: ItemStore, generation: str, shards: Callable[[], Sequence[Shard]]
-    ) -> None:
-        """``generation``: whose counters. ``shards``: all that there are."""
+    def __init__(self, store: ItemStore, sends: OwnSends) -> None:
+        """``sends``: the fleet's own."""
         self._store = store
-        self._generation = generation
-        self._shards = shards
+        self._sends = sends
 
     def look(self, known: KnownQuota, item: Item | None) -> None:
         """Compare, if it is time; ``item`` is what the fleet knew before it was ``known``.
@@ -49,30 +43,15 @@ class OthersWatch:
         self._store.write(Update("fleet", ITEM, set=fields))
 
     def _own(self, first: Sample, last: Sample) -> Own:
-        shards = [each.id for each in self._shards()]
-        day = throughput.sent_between(
-            self._store, self._generation, shards, last.at - DAY_US, last.at
+        own = self._sends
+        return Own(
+            sent=own.between(first.at, last.at),
+            left=own.between(first.at - DAY_US, last.at - DAY_US),
+            day=own.day(last.at),
         )
-
-        def sent(earlier_us: int) -> int:
-            seconds = throughput.by_second(
-                self._store,
-                self._generation,
-                shards,
-                first.at - earlier_us,
-                last.at - earlier_us,
-            )
-            return sum(map(_called, seconds.values()))
-
-        return Own(sent=sent(0), left=sent(DAY_US), day=_called(day))
 
 
 def read_samples(item: Item) -> list[Sample]:
     """The counts that the fleet's item holds, oldest first."""
     stored: Any = item.get(SAMPLES, ())
     return [Sample(at, count) for at, count in stored]
-
-
-def _called(sums: Sums) -> int:
-    # What nobody knows was mostly taken all the same: its reply alone was lost.
-    return sums.accepted + sums.unknown

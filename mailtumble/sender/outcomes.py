@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 
 from mailtumble.ports.stream import EventStream
@@ -23,26 +22,24 @@ class Outcomes:
         self._stream = stream
         self._clock = clock
         self._facts: deque[Fact] = deque()
-        self._flushing = threading.Lock()
 
     def add(self, fact: Fact) -> None:
         """Take one in, to be appended with the next :meth:`flush`."""
         self._facts.append(fact)
 
     def flush(self) -> None:
-        """Append what has come in; on failure it is kept for the next time.
+        """Append what has come in; on failure it is kept for the next time. One at a time.
 
         Raises:
             RetryableError: the stream doesn't take it now.
         """
-        with self._flushing:
-            # Others come in meanwhile: each is taken by itself.
-            facts = [self._facts.popleft() for _ in range(len(self._facts))]
-            if not facts:
-                return
-            try:
-                now = self._clock.now()
-                self._stream.append([outgoing(fact, now) for fact in facts])
-            except RetryableError:
-                self._facts.extendleft(reversed(facts))
-                raise
+        # Others come in from other threads meanwhile: each is taken by itself.
+        facts = [self._facts.popleft() for _ in range(len(self._facts))]
+        if not facts:
+            return
+        try:
+            now = self._clock.now()
+            self._stream.append([outgoing(fact, now) for fact in facts])
+        except RetryableError:
+            self._facts.extendleft(reversed(facts))
+            raise

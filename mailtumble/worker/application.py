@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard, StoredRecord
@@ -61,7 +61,12 @@ class Reaction:
     timers_done: tuple[Timer, ...] = ()
 
 
-NOTHING = Reaction()
+NOTHING: Final = Reaction()
+FORGOTTEN: Final = Reaction()
+"""As NOTHING, where not even the record's id need be kept: a repeat of it would do nothing either.
+
+Not for decisions: the next one builds on them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

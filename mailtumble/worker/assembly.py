@@ -33,6 +33,7 @@ from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import StopWatch
 from mailtumble.sender.transmission import Job, Transmission
+from mailtumble.sender.usage import OwnSends
 from mailtumble.worker.application import Fact
 from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
@@ -192,7 +193,8 @@ class SenderParts:
                 slows_down=plan.domain_slowdown,
             ),
         )
-        self._others = OthersWatch(store, plan.generation, ports.stream.shards)
+        sends = OwnSends(store, plan.generation, ports.stream.shards)
+        self._others = OthersWatch(store, sends)
         self.outcomes = Outcomes(ports.stream, clock)
         self._store = store
         self.transmission = Transmission(

@@ -21,6 +21,9 @@ from mailtumble.worker.metrics import RECORDS
 from schemas.errors import MailtumbleError, RetryableError
 
 READ_LIMIT: Final = 1000
+BUSY_RECORDS: Final = 50
+"""A read that brings so many is followed by a longer pause: records of one mail that are read
+together are written once."""
 SHARDS_LOOKED_FOR_S: Final = 3.0
 STOP_WITHIN_S: Final = 7.0
 
@@ -134,7 +137,8 @@ class EmbeddedHost(LaneHost):
                 return
             if not batch.lag_ms:
                 # At the tip: what comes now is worth a read together, and a call of the five.
-                await asyncio.sleep(self._poll_interval_s)
+                busy = len(batch.records) >= BUSY_RECORDS
+                await asyncio.sleep(self._poll_interval_s * (2 if busy else 1))
 
     async def _process(self, hosted: Hosted, batch: Batch) -> None:
         try:

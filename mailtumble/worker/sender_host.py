@@ -64,6 +64,7 @@ class SenderWork(Work):
         self._calls = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="sender-call")
         self._jobs: dict[asyncio.Task[None], SenderShard] = {}
         self._under_way = 0
+        self._flushing = asyncio.Lock()
 
     def lane(self, shard: Shard) -> Lane:
         """``sender`` on one shard."""
@@ -90,7 +91,8 @@ class SenderWork(Work):
         self._calls.shutdown(wait=False, cancel_futures=True)
 
     async def _flush(self) -> None:
-        await self.host.blocking(self.parts.outcomes.flush)
+        async with self._flushing:
+            await self.host.blocking(self.parts.outcomes.flush)
 
     async def _poll_fleet(self) -> None:
         await self._tell(await self.host.blocking(self.parts.poll))

@@ -24,7 +24,14 @@ from mailtumble.ports.store import Action, ItemStore
 from mailtumble.ports.stream import EventStream, OutgoingRecord, Shard, StoredRecord
 from mailtumble.ports.world import Clock, ObjectStore
 from mailtumble.worker import journal, quarantine
-from mailtumble.worker.application import Accepted, Application, Fact, Question
+from mailtumble.worker.application import (
+    FORGOTTEN,
+    Accepted,
+    Application,
+    Fact,
+    Question,
+    Reaction,
+)
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
 from mailtumble.worker.metrics import Tally
@@ -232,14 +239,16 @@ class ShardProcessor:
                 self._settle(memory, record, stored, outputs, now)
         elif memory.aggregate.decider:
             self._decide(memory, record, stored.data, answers.get(record.id), outputs, now)
-        writes: list[Write] = [*reaction.writes, self._memory.put(record.subject)]
-        for timer in reaction.timers:
-            writes.append(self.timers.put(timer))
-            self._timers_changed.append((timer, False))
-        for timer in reaction.timers_done:
-            writes.append(self.timers.delete(timer))
-            self._timers_changed.append((timer, True))
-        return writes
+        if reaction is FORGOTTEN:
+            return []
+        return [*reaction.writes, self._memory.put(record.subject), *self._timed(reaction)]
+
+    def _timed(self, reaction: Reaction) -> list[Write]:
+        """The writes of timers that begin or end, which are remembered until the commit."""
+        self._timers_changed += [(timer, False) for timer in reaction.timers]
+        self._timers_changed += [(timer, True) for timer in reaction.timers_done]
+        begun = map(self.timers.put, reaction.timers)
+        return [*begun, *map(self.timers.delete, reaction.timers_done)]
 
     def _not_accepted(self, judgement: Judgement) -> None:
         if judgement is Judgement.VOID:

@@ -56,7 +56,8 @@ class Attempt:
 
     ``lane`` is the part of the queue it waits in, for good. ``started`` is the highest round whose
     SendStarted is on the log, and ``send_before`` that round's; a ``cancelled`` one is queued at
-    once, for the sender to take out of the queue by a claim as it would to send it.
+    once, for the sender to take out of the queue by a claim as it would to send it. One that has
+    ``moved`` was queued anew in the same round, perhaps after its claim.
     """
 
     scheduled: SendScheduled
@@ -66,6 +67,7 @@ class Attempt:
     send_before: int = 0
     phase: Phase = Phase.WAITING
     cancelled: bool = False
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +144,10 @@ def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, P
             # was not called in this round, and the next one may begin.
             return replace(attempt, round=attempt.round + 1)
         case SendCancelRequested():
-            return replace(attempt, cancelled=True)
+            return replace(attempt, cancelled=True, moved=True)
         case SendRescheduled(due_at=due_at, expires_at=expires_at):
             scheduled = replace(attempt.scheduled, due_at=due_at, expires_at=expires_at)
-            return replace(attempt, scheduled=scheduled)
+            return replace(attempt, scheduled=scheduled, moved=True)
         case SendUnknown():
             waits = attempt.phase is Phase.WAITING
             return replace(attempt, phase=Phase.UNKNOWN) if waits else attempt
@@ -211,6 +213,8 @@ def changes(before: Dispatch, after: Dispatch) -> Changes:
                 withdraw.append(old)
                 queue.append(new)
         elif old is not None and old.phase is Phase.WAITING:
-            withdraw.append(old)
+            if old.moved or old.started != old.round:
+                # Else its claim has taken it out: SendStarted follows the claim.
+                withdraw.append(old)
             (lost if new.phase is Phase.UNKNOWN else settled).append(new)
     return Changes(tuple(queue), tuple(withdraw), tuple(lost), tuple(settled))

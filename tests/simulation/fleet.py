@@ -66,7 +66,6 @@ class SimulatedWorker:
         )
         self.parts = SenderParts(self.ports, self.plan, lambda: self.stopping)
         self._generation = sender.GENERATION if kind == sender.NAME else self.plan.generation
-        self._lanes: list[SenderShard] = []
         self._jobs = 0
         self._started: set[str] = set()
         self._closed: set[str] = set()
@@ -107,8 +106,7 @@ class SimulatedWorker:
         gone_at = clock.now() + STOP_WITHIN_US
         while self._jobs and clock.now() < gone_at:
             clock.sleep(0.1)
-        for lane in self._lanes:
-            _unless_not_now(lane.flush)
+        _unless_not_now(self.parts.outcomes.flush)
         self.process.die()
 
     def _poll_quota(self) -> None:
@@ -149,7 +147,6 @@ class SimulatedWorker:
         lane = self.parts.lane(shard)
         _poison(lane.processor)
         self.world.tallies.append(lane.processor.tally)
-        self._lanes.append(lane)
 
         def pace() -> None:
             if self.parts.quota.known is not None:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mailtumble import throughput
 from mailtumble.cli.queue import command
 from mailtumble.ports.store import Put, Update
+from mailtumble.worker.views import iso
+from processors.throughput.projection import Grain
 from schemas.events import SendingPaused, SendingResumed
+from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 if TYPE_CHECKING:
     from tests.unit.mailtumble.cli.conftest import Exit, Run
@@ -24,7 +28,9 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
         "due": 2,
         "claimed": 0,
         "rate_per_second": None,
-        "quota": {"max_send_rate": None, "max_24h": None, "sent_24h": None},
+        "quota": dict.fromkeys(
+            ("max_send_rate", "max_24h", "sent_24h", "others_per_second", "frees_at")
+        ),
         "eta_seconds": None,
         "tenants": [
             {"tenant": "house", "urgent": False, "waiting": 2, "due": 2, "eta_seconds": None}
@@ -47,7 +53,13 @@ def test_the_estimate_is_what_is_due_by_the_rate(world: SmallWorld, run: Run) ->
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["waiting"], status["due"]) == (64, 63)
     assert status["rate_per_second"] == 13.328
-    assert status["quota"] == {"max_send_rate": 14, "max_24h": 50_000, "sent_24h": 0}
+    assert status["quota"] == {
+        "max_send_rate": 14,
+        "max_24h": 50_000,
+        "sent_24h": 0,
+        "others_per_second": 0,
+        "frees_at": None,
+    }
     assert status["eta_seconds"] == 5
     assert run(command, "status").stdout == (
         "64 wait, 63 due now; 13.328 may leave a second, the last of them in 5.0 s. "
@@ -106,6 +118,37 @@ def test_near_the_end_of_the_day_there_is_no_saying(world: SmallWorld, run: Run)
     assert json.loads(run(command, "status", "--json").stdout)["eta_seconds"] is None
     world.items.write(Update("fleet", {"name": "quota"}, set={"sent_24h": 47_498}))
     assert json.loads(run(command, "status", "--json").stdout)["eta_seconds"] == 0
+
+
+def test_at_the_end_of_the_day_it_is_told_when_that_frees(world: SmallWorld, run: Run) -> None:
+    """A day after what was sent first: the minute of it as a whole."""
+    world.receive()
+    world.learn_quota()
+    world.items.write(Update("fleet", {"name": "quota"}, set={"sent_24h": 47_500}))
+    minute = world.clock.now() // MINUTE_US * MINUTE_US - 5 * HOUR_US
+    hour = minute - minute % HOUR_US
+    name = f"accepted_{(minute - hour) // MINUTE_US:02d}"
+    shard = world.stream().shards()[0].id
+    key = throughput.key("g1", shard, Grain.HOUR, hour)
+    world.items.write(Update("throughput", key, add={name: 10}))
+    status = json.loads(run(command, "status", "--json").stdout)
+    frees_at = minute + MINUTE_US + DAY_US
+    assert status["quota"]["frees_at"] == iso(frees_at)
+    assert status["eta_seconds"] == round((frees_at - world.clock.now()) / SECOND_US)
+    told = run(command, "status").stdout
+    assert "The day's quota is used up, but for what is kept for urgent mail:" in told
+    assert f"it frees from {iso(frees_at)} on." in told
+
+
+def test_others_who_use_the_account_are_told_of(world: SmallWorld, run: Run) -> None:
+    """They are why less than the quota may leave."""
+    world.receive()
+    world.learn_quota()
+    world.items.write(Update("fleet", {"name": "quota"}, set={"others_milli": 4_000}))
+    status = json.loads(run(command, "status", "--json").stdout)
+    assert status["quota"]["others_per_second"] == 4
+    assert status["rate_per_second"] == 9.52
+    assert "Others who use this account send 4 a second." in run(command, "status").stdout
 
 
 def test_what_is_claimed_waits_no_more(world: SmallWorld, run: Run) -> None:

@@ -10,6 +10,7 @@ from mailtumble.ports.stream import Shard
 from mailtumble.ports.world import Quota
 from mailtumble.sender.others import OthersWatch, read_samples
 from mailtumble.sender.quota import ITEM, QuotaWatch
+from mailtumble.sender.usage import OwnSends
 from processors.sending.pacing import RATE_UNIT
 from processors.throughput.projection import Grain
 from schemas.values import DAY_US, HOUR_US, SECOND_US
@@ -27,7 +28,8 @@ class World:
         self.clock = VirtualClock()
         self.store = InMemoryItems()
         self.watch = QuotaWatch(self.store, self, self.clock)
-        self.others = OthersWatch(self.store, "g1", lambda: [Shard("s1", 0, 1)])
+        sends = OwnSends(self.store, "g1", lambda: [Shard("s1", 0, 1)])
+        self.others = OthersWatch(self.store, sends)
         self.asked = 0
         self._counted = 0
         self._uncounted: deque[int] = deque([0] * late_s)

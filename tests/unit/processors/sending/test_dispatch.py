@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from processors.sending import dispatch
 from processors.sending.dispatch import INITIAL, Attempt, Changes, Dispatch, Phase, changes
 from processors.sending.lanes import Lane
-from schemas.events import Event, SendCancelled, SendCancelRequested, SendExpired
+from schemas.events import Event, SendCancelled, SendCancelRequested, SendExpired, SendStarted
 from schemas.structure import from_plain, to_plain
 from schemas.values import DeferReason, TimerKind
 from tests.event_strategies import events
@@ -121,11 +121,20 @@ def test_the_start_of_an_old_round_does_not_hide_that_of_the_new_one() -> None:
 
 
 def test_an_unknown_outcome_takes_the_attempt_out() -> None:
-    """Told by the sender itself: it is withdrawn, and its deadline doesn't tell it once more."""
+    """Told by the sender itself: it has left the queue, and its deadline doesn't tell it again."""
     before = fold(started(), begin=WAITING)
     after = fold(unknown(), begin=before)
-    assert [each.phase for each in changes(before, after).withdraw] == [Phase.WAITING]
+    assert changes(before, after).queue == ()
     assert changes(after, fold(claim_over(), begin=after)) == Changes()
+
+
+def test_what_was_claimed_is_withdrawn_only_where_it_was_queued_again() -> None:
+    """The claim has taken it out; but it may have been moved behind the claim's back."""
+    claimed = fold(started(), begin=WAITING)
+    assert changes(claimed, fold(accepted(), begin=claimed)).withdraw == ()
+    for order in ((started(), CALLED_OFF), (CALLED_OFF, started())):
+        moved = fold(*order, begin=WAITING)
+        assert changes(moved, fold(accepted(), begin=moved)).withdraw == moved.attempts
 
 
 @pytest.mark.parametrize("event", SETTLING, ids=lambda event: type(event).__name__)
@@ -208,6 +217,8 @@ def test_the_queue_holds_just_what_waits(told: list[Event]) -> None:
     for event in told:
         before, state = state, dispatch.evolve(state, event)
         changed = changes(before, state)
+        if isinstance(event, SendStarted) and event.round == before.attempts[0].round:
+            queue = set()  # its claim took it out
         queue -= {(each.round, each.cancelled) for each in changed.withdraw}
         # A new round's entry takes the place of the old one's: the same key in the table.
         queue = {entry for entry in queue if not changed.queue}
