@@ -141,13 +141,22 @@ class Parts:
             self._calls.submit(self._carry_out, Job(self._entry, instant_at, now + self._send_us))
 
     def _carry_out(self, job: Job) -> None:
-        outcome = self._parts.transmission.carry_out(job, lambda _: True, self._another_instant)
+        outcome = self._parts.transmission.carry_out(job, self)
         if not isinstance(outcome, SendAccepted):
             _unless_aws_is_away(lambda: self._parts.heed(job, outcome))
         with self._lock:
             self._under_way -= 1
 
-    def _another_instant(self, job: Job) -> int | None:  # noqa: ARG002 - all are alike
+    def may_call(self, job: Job) -> bool:  # noqa: ARG002 - nobody else is there
+        """Always."""
+        return True
+
+    def holds(self, job: Job) -> bool:
+        """See :class:`Permission`."""
+        return self._parts.fleet.instants.holds(job.instant_at)
+
+    def another_instant(self, job: Job) -> int | None:  # noqa: ARG002 - all are alike
+        """See :class:`Permission`."""
         return self._parts.fleet.instants.another(self._ports.clock)
 
 

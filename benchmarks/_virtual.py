@@ -13,7 +13,7 @@ from _outcome import Outcome
 
 from mailtumble.local.ses.limiters import LIMITERS
 from processors.sending.control import EPOCH_US
-from tests.simulation.pacing import ASKED_EVERY_US, Result, Scene, run
+from tests.simulation.pacing import Result, Scene, run
 
 SENDER: Final = "virtual"
 LEAST: Final = 0.95
@@ -43,7 +43,7 @@ def _changes(seconds: int, seeds: int) -> Iterator[Outcome]:
         doubled = Scene(limiter=limiter, senders=4, rate=40.0, changed_to=80.0, seconds=seconds)
         yield _row(doubled, seeds, least=None)
         halved = Scene(limiter=limiter, senders=4, rate=80.0, changed_to=40.0, seconds=seconds)
-        yield _row(halved, seeds, least=None, refusable_us=ASKED_EVERY_US + EPOCH_US)
+        yield _row(halved, seeds, least=None, refusable_us=EPOCH_US)
 
 
 def _row(

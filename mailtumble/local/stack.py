@@ -23,6 +23,9 @@ from schemas.errors import MailtumbleError
 WORKERS: Final = ("core", "sender", "intake")
 READY_WITHIN_S: Final = 30.0
 WATCH_S: Final = 0.25
+DECIDES_LATER: Final = 5
+"""core's niceness: on a machine that is busy, what comes in is taken in first, as AWS does for all,
+and what is due leaves at its instant; decisions may be late."""
 DEATHS_MAX: Final = 3
 """A worker that has died so often before it was at work won't get there."""
 LOCAL_SETTINGS: Final = {
@@ -191,7 +194,9 @@ class LocalStack:
     def _start_child(
         self, name: str, arguments: list[str], environment: Mapping[str, str]
     ) -> Child:
-        child = Child(name, arguments, self._logs / f"{name}.log", dict(environment))
+        log = self._logs / f"{name}.log"
+        niceness = DECIDES_LATER if name == "core" else 0
+        child = Child(name, arguments, log, dict(environment), niceness)
         child.start()
         self._family.children.append(child)
         return child

@@ -35,6 +35,8 @@ LEAD_US: Final = 30_000
 """An instant nearer than this can't be reached: the claim and SendStarted come first."""
 
 KEPT_US: Final = HOUR_US
+BEGUN_MAX: Final = 8
+"""Slices whose rates are remembered: a call leaves at most some seconds after its take."""
 SOON_S: Final = 0.005
 """How soon a call that needs another instant looks again whether one was taken for it."""
 
@@ -73,6 +75,7 @@ class Instants:
         self._rate_milli = rate_milli
         self._share = share
         self._empty_until = {True: -1, False: -1}
+        self._begun: dict[int, Slice] = {}
         self._missed = {True: _Missed(), False: _Missed()}
 
     def take(self, wanted: int, now: int, *, urgent: bool = False) -> list[int]:
@@ -85,6 +88,14 @@ class Instants:
                 break
             taken.extend(self._take_from(index, wanted - len(taken), earliest, urgent=urgent))
         return taken
+
+    def holds(self, instant_at: int) -> bool:
+        """Whether an instant that was taken still is one, at the rate of now.
+
+        After a cut the seconds that were begun before it would go on at the old rate.
+        """
+        part = self._begun.get(slice_number(instant_at))
+        return part is None or part.keeps(instant_at, self._rate_milli())
 
     def another(self, clock: Clock, *, urgent: bool = False) -> int | None:
         """An instant in place of one that was missed; None if there is none to be had.
@@ -154,8 +165,14 @@ class Instants:
                 wanted = min(wanted, left)
                 continue
             part = Slice(index, number(item, "rate_milli"))
+            self._remember(part)
             return part, part.size - number(item, "left") - wanted, wanted
         return None
+
+    def _remember(self, part: Slice) -> None:
+        begun = {**self._begun, part.number: part}
+        recent = sorted(begun)[-BEGUN_MAX:]
+        self._begun = {each: begun[each] for each in recent}
 
     def _subtract(self, index: int, count: int, *, urgent: bool) -> Item:
         tests: tuple[Test, ...] = (AtLeast("left", count),)

@@ -36,6 +36,8 @@ ANSWERED: Final = (
 )
 """What GetAccount tells, of the fleet's item."""
 CLOSED_US: Final = MINUTE_US
+ONE_A_SECOND_US: Final = SECOND_US
+"""GetAccount takes no more calls than that of an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +146,14 @@ class QuotaWatch:
         """Ask SES if it is time and nobody else does; ``item`` is what the fleet knows."""
         now = self._clock.now()
         self._learn(item or {})
-        if item is not None and now - self._every_us * 4 // 5 <= number(item, "asked_at"):
+        wait_us = self._wait_us()
+        if item is not None and now - wait_us <= number(item, "asked_at"):
             return NOT_ASKED
         turn = Update(
             "fleet",
             ITEM,
             set={"asked_at": now},
-            when=absent_or(Below("asked_at", now - self._every_us * 4 // 5)),
+            when=absent_or(Below("asked_at", now - wait_us)),
         )
         try:
             before = self._store.write(turn) or {}
@@ -175,6 +178,15 @@ class QuotaWatch:
             and before.get("max_24h") == known.max_24h
         )
         return Asked(known, () if same else (_observed(known),))
+
+    def _wait_us(self) -> int:
+        """How old the last question has to be; little where SES has refused since its answer.
+
+        Then the quota may be another one: the sooner it is known, the fewer are refused.
+        """
+        if self.known is not None and self.control.cut_at > self.known.observed_at:
+            return ONE_A_SECOND_US
+        return self._every_us * 4 // 5
 
     def _learn(self, item: Item) -> None:
         self.control = _control(item)

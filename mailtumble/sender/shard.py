@@ -183,6 +183,10 @@ class SenderShard:
         urgent = self._queue.is_urgent(job.entry)
         return self._fleet.instants.another(self._around.clock, urgent=urgent)
 
+    def holds(self, job: Job) -> bool:
+        """Whether its instant still is one, after what SES has answered since it was taken."""
+        return job.probes or self._fleet.instants.holds(job.instant_at)
+
     def may_call(self, job: Job) -> bool:
         """Whether nothing has told us yet that the shard is another's, or that SES has stopped."""
         stopped = self._fleet.stops.holds(job.entry.lane) and not job.probes

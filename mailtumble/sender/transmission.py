@@ -5,9 +5,8 @@ Nothing here touches the stream or a table: what comes back is the outcome, as a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from mailtumble.ports.world import (
     Clock,
@@ -57,7 +56,20 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """The instant has passed; another one is needed."""
+    """The instant has passed, or is none any more; another one is needed."""
+
+
+class Permission(Protocol):
+    """What is asked right before a call, of the shard that the job is from."""
+
+    def may_call(self, job: Job) -> bool:
+        """Whether nothing is known yet that forbids it: another owner, a stop."""
+
+    def holds(self, job: Job) -> bool:
+        """Whether its instant still is one: the rate may have been cut since it was taken."""
+
+    def another_instant(self, job: Job) -> int | None:
+        """An instant in place of one that was missed; None: there is none."""
 
 
 class Transmission:
@@ -72,12 +84,7 @@ class Transmission:
         self._clock = clock
         self._unknown_wait_us = unknown_wait_us
 
-    def carry_out(
-        self,
-        job: Job,
-        may_call: Callable[[Job], bool],
-        another_instant: Callable[[Job], int | None],
-    ) -> Event:
+    def carry_out(self, job: Job, permission: Permission) -> Event:
         """Do a job to its outcome, waiting for its instant on this thread.
 
         A missed instant is replaced by another before ``send_before``, or the round ends without
@@ -88,11 +95,11 @@ class Transmission:
             wait_us = ready.job.instant_at - self._clock.now()
             if wait_us > 0:
                 self._clock.sleep(wait_us / SECOND_US)
-            outcome = self.call(ready, may_call)
+            outcome = self.call(ready, permission)
             if not isinstance(outcome, Missed):
                 return outcome
             try:
-                instant_at = another_instant(job)
+                instant_at = permission.another_instant(job)
             except RetryableError:
                 instant_at = None
             if instant_at is None:
@@ -123,17 +130,17 @@ class Transmission:
         mail = OutgoingMail(rewritten.to_bytes(), entry.alias, entry.address, tags)
         return Ready(job, mail)
 
-    def call(self, ready: Ready, may_call: Callable[[Job], bool]) -> Event | Missed:
+    def call(self, ready: Ready, permission: Permission) -> Event | Missed:
         """Make the one call of this round, if it is still its time. The instant has come."""
         job = ready.job
         now = self._clock.now()
         if now >= job.send_before:
             return self.not_called(job, "its time was over before SES was called")
-        if not may_call(job):
+        if not permission.may_call(job):
             return self.not_called(
                 job, "sending was stopped, or handed over, before SES was called"
             )
-        if now > job.instant_at + LATE_US:
+        if now > job.instant_at + LATE_US or not permission.holds(job):
             return Missed()
         entry = job.entry
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from mailtumble.intake.service import GATHERED_MAX
 from mailtumble.worker.assembly import Plan, Ports, intake
 from mailtumble.worker.faust_app import FaustApp, Web
 from mailtumble.worker.web import Pulse, Vitals
@@ -16,6 +17,9 @@ from schemas.errors import MailtumbleError, RetryableError
 ROUNDS: Final = 3
 WAIT_S: Final = 2
 PAUSE_S: Final = 1.0
+GATHERS_S: Final = 0.25
+"""The pause of a round that has found few messages: by the next one more will have gathered, which
+cost as much together as one of them."""
 DEAD_LETTERS_S: Final = 1.0
 
 INTAKE: Final = {"application": "intake"}
@@ -32,7 +36,7 @@ class IntakeHost:
         self.vitals = Vitals("intake", ports.clock.now(), meter=ports.meter)
         self.faust = FaustApp("intake", self.vitals, ports.clock.now, Web(web_port))
         self._rounds = ThreadPoolExecutor(ROUNDS + 1, thread_name_prefix="intake")
-        self._objects = ThreadPoolExecutor(16, thread_name_prefix="intake-s3")
+        self._objects = ThreadPoolExecutor(32, thread_name_prefix="intake-s3")
         self._service = intake(ports, plan, self._side_by_side)
         self._agent = self.faust.agent("intake", concurrency=ROUNDS + 1)
 
@@ -62,7 +66,9 @@ class IntakeHost:
         pulse = self.vitals.pulses[name] = Pulse(self._clock.now())
         while not stop.is_set():
             try:
-                await self._agent.ask(lambda: loop.run_in_executor(self._rounds, step, WAIT_S))
+                taken = await self._agent.ask(
+                    lambda: loop.run_in_executor(self._rounds, step, WAIT_S)
+                )
             except RetryableError as error:
                 logger.warning("intake waits: %s", error, extra={"fields": INTAKE})
                 await asyncio.sleep(PAUSE_S)
@@ -71,6 +77,8 @@ class IntakeHost:
                 raise
             else:
                 pulse.moved_at = self._clock.now()
+                if 0 < taken < GATHERED_MAX:
+                    await asyncio.sleep(GATHERS_S)
 
     def _side_by_side(self, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
         return self._objects.map(call, items)

@@ -142,8 +142,7 @@ class SenderWork(Work):
         self._under_way += 1
         try:
             outcome = await loop.run_in_executor(
-                self._calls,
-                lambda: self.parts.transmission.carry_out(job, lane.may_call, lane.another_instant),
+                self._calls, self.parts.transmission.carry_out, job, lane
             )
         finally:
             self._under_way -= 1

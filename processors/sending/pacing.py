@@ -61,6 +61,17 @@ class Slice:
         reached = -(-now * self.rate_milli // (RATE_UNIT * SECOND_US))
         return min(max(reached - self.first, 0), self.size)
 
+    def keeps(self, at: int, rate_milli: int) -> bool:
+        """Whether its instant at ``at`` is one also at another rate.
+
+        Of a lower one so many remain as that rate has, evenly spread; all of a higher one.
+        """
+        if rate_milli >= self.rate_milli:
+            return True
+        index = self.first + self.passed(at)
+        kept = index * rate_milli // self.rate_milli
+        return (index + 1) * rate_milli // self.rate_milli > kept
+
 
 def slice_number(at: int) -> int:
     """The slice in which a time (microseconds UTC) lies."""

@@ -158,7 +158,7 @@ class SimulatedWorker:
         self._drive(shard, lane, pace)
 
     def _carry_out(self, lane: SenderShard, job: Job) -> None:
-        outcome = self.parts.transmission.carry_out(job, lane.may_call, lane.another_instant)
+        outcome = self.parts.transmission.carry_out(job, lane)
         lane.report(job, outcome)
         _unless_not_now(lambda: self._tell(self.parts.heed(job, outcome)))
         self._jobs -= 1

@@ -25,7 +25,10 @@ from tests.fakes import InMemoryItems
 MS: Final = 1000
 START: Final = 1_790_000_000 * SECOND_US
 PACE_US: Final = 200 * MS
-ASKED_EVERY_US: Final = 5 * SECOND_US
+ASKED_EVERY_US: Final = 2 * SECOND_US
+"""The product's default."""
+HEARD_US: Final = SECOND_US // 2
+"""So often each sender reads what the fleet knows."""
 IN_HAND_MAX: Final = 64
 
 
@@ -33,8 +36,8 @@ IN_HAND_MAX: Final = 64
 class Scene:
     """What a run is about. ``skew_us``: how far senders' clocks are off, at the most.
 
-    In the middle the rate is ``changed_to`` another (0: it stays), of which the fleet hears within
-    five seconds, and so many senders are ``killed``.
+    In the middle the rate is ``changed_to`` another (0: it stays), of which the fleet hears when it
+    asks the next time, and so many senders are ``killed``.
     """
 
     limiter: str
@@ -77,6 +80,7 @@ class World:
         self.limiter: Limiter = LIMITERS[scene.limiter](scene.rate)
         self.rate_milli = target_rate_milli(scene.rate, scene.fraction)
         self.control = Control()
+        self._changed = False
         self.result = Result()
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -86,14 +90,27 @@ class World:
         return steered(self.rate_milli, self.control, self.now)
 
     def change(self) -> None:
-        """SES allows more, or less; the fleet asks for its quota every five seconds."""
-        scene = self.scene
-        self.limiter.change_rate(self.now, scene.changed_to)
+        """SES allows more, or less; the fleet asks for its quota all the time."""
+        self.limiter.change_rate(self.now, self.scene.changed_to)
+        self._changed = True
+        self._ask_within(ASKED_EVERY_US)
+
+    def refuse(self, called_at: int) -> None:
+        """SES has refused a call. The fleet is told; after a cut, it asks for its quota at once."""
+        self.result.refused_at.append(self.now)
+        cut = self.control.refused(called_at, self.now)
+        if cut is not None:
+            self.control = cut
+            if self._changed:
+                self._ask_within(SECOND_US)
+
+    def _ask_within(self, longest_us: int) -> None:
+        draw = random.Random(f"{self.scene.seed}-{self.now}")  # noqa: S311 - to repeat
 
         def heard_of() -> None:
-            self.rate_milli = target_rate_milli(scene.changed_to, scene.fraction)
+            self.rate_milli = target_rate_milli(self.scene.changed_to, self.scene.fraction)
 
-        self.at(self.now + random.Random(scene.seed).randint(0, ASKED_EVERY_US), heard_of)  # noqa: S311
+        self.at(self.now + draw.randint(0, longest_us) + draw.randint(0, HEARD_US), heard_of)
 
     def at(self, when: int, what: Callable[[], None]) -> None:
         """Do something at a time, or now where that is past."""
@@ -176,7 +193,7 @@ class Sender:
         """The instant has come."""
         if self.dead:
             return
-        if self.known() > instant + LATE_US:
+        if self.known() > instant + LATE_US or not self.instants.holds(instant):
             self.world.result.missed += 1
             self.in_hand -= 1
             return
@@ -190,9 +207,7 @@ class Sender:
             result.accepted += 1
             result.calls.append(world.now)
         else:
-            result.refused_at.append(world.now)
-            # Told to all in the item that everybody reads; the others hear of it within a second.
-            world.control = world.control.refused(instant, world.now) or world.control
+            world.refuse(instant)
         world.at(world.now + self.draw.randint(30 * MS, 60 * MS), self.done)
 
     def done(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from mailtumble.local.ses.limiters import LIMITERS
 from processors.sending.control import EPOCH_US
-from tests.simulation.pacing import ASKED_EVERY_US, MS, Scene, run
+from tests.simulation.pacing import MS, Scene, run
 
 USED_LEAST = 0.95
 """Of what the quota would have let through."""
@@ -53,11 +53,14 @@ def test_a_higher_rate_is_followed(limiter: str) -> None:
 @pytest.mark.parametrize("limiter", LIMITERS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_lower_rate_costs_no_more_than_it_takes_to_hear_of_it(limiter: str, seed: int) -> None:
-    """The first refusal slows the fleet down at once; then the quota is known, and none follows."""
+    """The first refusal slows the fleet down at once; then the quota is known, and none follows.
+
+    A debt bucket may have lent enough until then.
+    """
     scene = Scene(limiter=limiter, senders=4, rate=80.0, changed_to=40.0, seconds=60, seed=seed)
-    result = run(scene)
-    assert result.refused_at
-    assert result.refused_at[-1] - result.refused_at[0] <= ASKED_EVERY_US + EPOCH_US
+    refused_at = run(scene).refused_at
+    assert refused_at or limiter == "debt"
+    assert not refused_at or refused_at[-1] - refused_at[0] <= EPOCH_US
 
 
 def test_a_debt_bucket_takes_more() -> None:

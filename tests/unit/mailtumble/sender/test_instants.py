@@ -223,3 +223,18 @@ def test_another_instant_that_has_passed_is_given_to_nobody() -> None:
     assert first is not None
     assert second is not None
     assert first < clock.now() < second
+
+
+def test_a_cut_holds_for_instants_that_were_taken_before_it() -> None:
+    """Seven of ten stay; when the rate comes back, all that are left do."""
+    rate = 100_000
+    instants = _instants(InMemoryItems(), lambda: rate)
+    taken = instants.take(100, NOW)
+    assert all(map(instants.holds, taken))
+    rate = 70_000
+    held = sum(map(instants.holds, taken))
+    assert abs(held - 70) <= 1
+    rate = 0
+    assert not any(map(instants.holds, taken))
+    rate = 200_000
+    assert all(map(instants.holds, taken))

@@ -126,6 +126,29 @@ def test_a_paused_account_sends_nothing() -> None:
     assert watch.rate_milli() == 13_328
 
 
+def test_after_a_refusal_the_quota_is_asked_for_at_once() -> None:
+    """It may be another one; but GetAccount takes one call a second, whoever makes it."""
+    fleet = Fleet()
+    one, two = fleet.watch(), fleet.watch()
+    fleet.poll(one)
+    fleet.clock.advance(0.5)
+    two.refused(fleet.clock.now())
+    fleet.poll(one)
+    fleet.poll(two)
+    assert fleet.account.asked == 1
+    fleet.account.answer = Quota(7.0, 50_000, 10, sending_enabled=True)
+    fleet.clock.advance(0.6)
+    fleet.poll(one)
+    fleet.poll(two)
+    assert fleet.account.asked == 2
+    assert one.known == two.known
+    assert one.known
+    assert one.known.max_send_rate_milli == 7_000
+    fleet.clock.advance(1.1)
+    fleet.poll(one)
+    assert fleet.account.asked == 2
+
+
 def test_a_refusal_slows_the_whole_fleet_down() -> None:
     """At once for its sender, with the next poll for the others; and once an epoch."""
     fleet = Fleet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -48,6 +49,18 @@ class Post(InMemoryProvider):
         return super().send(mail)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A shard that answers as it is told to."""
+
+    may_call: Callable[[Job], bool]
+    holds: Callable[[Job], bool]
+    another_instant: Callable[[Job], int | None]
+
+
+ALLOWED = Asked(lambda _: True, lambda _: True, lambda _: None)
+
+
 class Sender:
     """A transmission and its world."""
 
@@ -64,10 +77,11 @@ class Sender:
         job: Job = JOB,
         *,
         mine: Callable[[Job], bool] = lambda _: True,
+        holds: Callable[[Job], bool] = lambda _: True,
         instant: Callable[[Job], int | None] = lambda _: None,
     ) -> Event:
         """Do the job to its end."""
-        return self.transmission.carry_out(job, mine, instant)
+        return self.transmission.carry_out(job, Asked(mine, holds, instant))
 
 
 @pytest.fixture
@@ -208,6 +222,15 @@ def _outage(_: Job) -> int | None:
     raise RetryableError(message)
 
 
+def test_an_instant_that_a_cut_has_taken_away_is_replaced_by_another(sender: Sender) -> None:
+    """It was taken at a rate that SES no longer allows."""
+    outcome = sender.carry_out(
+        holds=lambda job: job.instant_at != after(1), instant=lambda _: after(3)
+    )
+    assert isinstance(outcome, SendAccepted)
+    assert outcome.called_at == after(3)
+
+
 @pytest.mark.parametrize("instant", [lambda _: None, _outage])
 def test_without_another_instant_the_round_ends(
     sender: Sender, instant: Callable[[], int | None]
@@ -236,5 +259,5 @@ def test_a_call_that_comes_late_is_missed_not_made(sender: Sender) -> None:
     ready = sender.transmission.prepare(JOB)
     assert isinstance(ready, Ready)
     sender.clock.move_to(after(1) + LATE_US + 1)
-    assert isinstance(sender.transmission.call(ready, lambda _: True), Missed)
+    assert isinstance(sender.transmission.call(ready, ALLOWED), Missed)
     assert sender.clock.now() < JOB.send_before - SECOND_US

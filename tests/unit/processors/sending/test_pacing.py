@@ -95,6 +95,22 @@ def test_known_rates(rate: int, sizes: set[int]) -> None:
     assert abs(sum(found) - rate) <= 1
 
 
+@given(st.integers(1, 500_000), st.integers(1, 500_000), st.integers(0, 10**6))
+def test_of_a_slice_so_many_instants_are_kept_as_another_rate_has(
+    rate: int, other: int, number: int
+) -> None:
+    """Evenly spread: any two that are kept next to each other lie as far apart as at that rate."""
+    part = Slice(number, rate)
+    kept = [at for at in map(part.instant_at, range(part.size)) if part.keeps(at, other)]
+    if other >= rate:
+        assert len(kept) == part.size
+    else:
+        assert abs(len(kept) - Slice(number, other).size) <= 1
+        gaps = [after - before for before, after in pairwise(kept)]
+        nearest = 1_000_000_000 // other - 1_000_000_000 // rate - 1
+        assert all(gap >= nearest for gap in gaps)
+
+
 @pytest.mark.parametrize(
     ("max_send_rate", "fraction", "rate"),
     [(14.0, 0.9, 12_600), (1.0, 0.9, 900), (14.777, 1.0, 14_777), (0.0, 0.9, 0)],
