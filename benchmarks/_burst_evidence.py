@@ -13,6 +13,7 @@ from typing import Any, Final
 from mailtumble.ports.stream import EventStream
 from mailtumble.sender.transmission import TAG_MAIL
 from schemas import codec
+from schemas.events import SendScheduled
 from schemas.ids import mail_of
 from schemas.values import SECOND_US
 
@@ -42,6 +43,8 @@ class OnStream:
     records: int = 0
     size_bytes: int = 0
     kinds: dict[str, Kind] = field(default_factory=dict)
+    marked: set[str] = field(default_factory=set)
+    """Mails of which the log says that they may have been sent twice."""
 
     def of(self, kind: str) -> Kind:
         """One kind; nothing of it if there was none."""
@@ -61,6 +64,8 @@ def read_stream(stream: EventStream) -> OnStream:
                 if mail is None:
                     continue
                 for event in codec.decode(record.data).events:
+                    if isinstance(event, SendScheduled) and event.possible_duplicate:
+                        found.marked.add(mail)
                     kind = found.kinds.setdefault(type(event).__name__, Kind())
                     kind.seen(mail, record.arrived_at / SECOND_US)
     return found

@@ -32,11 +32,18 @@ LIMITER: Final = "debt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What to send through. ``rate``: what SES allows a second; ``size``: bytes of a mail."""
+    """What to send through. ``rate``: what SES allows a second; ``size``: bytes of a mail.
+
+    ``lost``: the share of replies that SES loses; so many seconds ``unknown_s`` are waited for what
+    comes of them. ``look`` is called each second or so while mail leaves.
+    """
 
     mails: int
     rate: float
     size: int
+    lost: float = 0.0
+    unknown_s: float = 0.0
+    look: Callable[[Wiring], None] = lambda wired: None  # noqa: ARG005 - nobody looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,7 @@ def burst(load: Load) -> Outcome:
     """Store the mails, offer their notifications, wait until all has come to rest."""
     with (
         tempfile.TemporaryDirectory(prefix="mailtumble-bench-") as folder,
-        _stack(Path(folder), load.rate) as stack,
+        _stack(Path(folder), load) as stack,
     ):
         wired = Wiring(load_settings())
         try:
@@ -103,13 +110,18 @@ class Stack:
 
 
 @contextlib.contextmanager
-def _stack(folder: Path, rate: float) -> Iterator[Stack]:
+def _stack(folder: Path, load: Load) -> Iterator[Stack]:
     for name in list(os.environ):
         if name.startswith("AWS_"):
             del os.environ[name]
     os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     options = StackOptions(
-        state_dir=folder, smtp_port=0, rate=rate, daily_quota=-1, limiter=LIMITER
+        state_dir=folder,
+        smtp_port=0,
+        rate=load.rate,
+        daily_quota=-1,
+        limiter=LIMITER,
+        lost_reply_rate=load.lost,
     )
     local = LocalStack(options)
     try:
@@ -130,7 +142,8 @@ def _through(stack: Stack, wired: Wiring, load: Load) -> Outcome:
         with progress_bar(load.mails, "on the stream      ") as told:
             _await(stack.appended, load.mails, told)
         with progress_bar(load.mails, "accepted by SES    ") as told:
-            _await(lambda: stack.ses.stats()["accepted"], load.mails, told)
+            _await(lambda: _accepted(stack, wired, load), load.mails, told)
+        time.sleep(load.unknown_s)
         _await_rest(stack, wired)
     watched_s = time.monotonic() - before_s
     return _evidence(stack, wired, load, notices, (began, offered), watch, watched_s)
@@ -156,6 +169,11 @@ def _evidence(
         taken=watch.taken,
         watched_s=watched_s,
     )
+
+
+def _accepted(stack: Stack, wired: Wiring, load: Load) -> int:
+    load.look(wired)
+    return stack.ses.stats()["accepted"]
 
 
 def _await(count: Callable[[], int], wanted: int, told: Callable[[int], None]) -> None:

@@ -8,6 +8,8 @@
   alone; the quota changed and a third of the senders killed with -9 in the middle.
 - baselines: botocore's adaptive retry mode, and a token bucket in each process with its share of
   95.2 % of the rate.
+- rules: fairness beside a campaign, the estimate, the end of a daily quota, and lost replies, in a
+  table of its own: in virtual time, and with all processes of a local stack.
 - short (only where asked for): ten seconds of a whole fleet and of its pacing alone, as the tests
   run them.
 
@@ -21,10 +23,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import _fleet
+import _rules
 import _virtual
 from _measure import Table, command, show
 from _outcome import COLUMNS, Outcome
@@ -39,6 +42,7 @@ PARTS: Final[Mapping[str, Callable[[argparse.Namespace], Iterator[Outcome]]]] = 
 
 SHORT: Final = "short"
 """Not part of the whole table."""
+RULES: Final = "rules"
 
 
 def say(text: str) -> None:
@@ -49,7 +53,9 @@ def say(text: str) -> None:
 def main() -> None:
     """Measure and print."""
     parser = command(__doc__)
-    parser.add_argument("--only", choices=tuple(PARTS), help="one part of the table (default: all)")
+    parser.add_argument(
+        "--only", choices=(*PARTS, RULES), help="one part of the tables (default: all)"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="of a virtual row (default: 5)")
     parser.add_argument(
         "--virtual-seconds", type=int, default=60, help="of a virtual run (default: 60)"
@@ -62,9 +68,36 @@ def main() -> None:
     )
     options = parser.parse_args()
     started = time.monotonic()
-    table = Table("One quota, many senders", COLUMNS)
+    tables = []
     held = True
-    for name in [options.only] if options.only else [each for each in PARTS if each != SHORT]:
+    wanted = [options.only] if options.only else [*PARTS, RULES]
+    parts = [each for each in wanted if each in PARTS and (options.only or each != SHORT)]
+    if parts:
+        table, held = _pace(parts, options)
+        tables.append(table)
+    if RULES in wanted:
+        table, kept = _kept()
+        tables.append(table)
+        held = held and kept
+    took_s = time.monotonic() - started
+    tables[-1].notes = (
+        *tables[-1].notes,
+        f"Measured in {took_s:.0f} s on {os.cpu_count()} cores.",
+    )
+    show(tables, as_json=options.json)
+    if not held:
+        sys.exit("a row is not as asked")
+
+
+def _pace(parts: Sequence[str], options: argparse.Namespace) -> tuple[Table, bool]:
+    table = Table("One quota, many senders", COLUMNS)
+    table.notes = (
+        "Aim: the share of MaxSendRate that is aimed at. CPU: shares of one core; the servers are",
+        "MiniStack and the local SES, others what else ran on this machine: where they leave too",
+        "little, calls come late, and lose their instants.",
+    )
+    held = True
+    for name in parts:
         try:
             for outcome in PARTS[name](options):
                 table.rows.append(outcome.row())
@@ -72,15 +105,17 @@ def main() -> None:
                 say("  ".join(str(cell) for cell in table.rows[-1] if cell is not None))
         except _fleet.Late as error:
             sys.exit(str(error))
-    table.notes = (
-        "Aim: the share of MaxSendRate that is aimed at. CPU: shares of one core; the servers are",
-        "MiniStack and the local SES, others what else ran on this machine: where they leave too",
-        "little, calls come late, and lose their instants.",
-        f"Measured in {time.monotonic() - started:.0f} s on {os.cpu_count()} cores.",
-    )
-    show([table], as_json=options.json)
-    if not held:
-        sys.exit("a row is not as asked")
+    return table, held
+
+
+def _kept() -> tuple[Table, bool]:
+    table = Table("What a fleet owes", _rules.COLUMNS)
+    held = True
+    for rule in _rules.rules():
+        table.rows.append(rule.row())
+        held = held and rule.holds
+        say(f"{rule.what}: {rule.found}")
+    return table, held
 
 
 if __name__ == "__main__":

@@ -204,11 +204,15 @@ class Settings:
         most=0.9,
     )
     quota_poll_s: float = _number(
-        2.0, "How often one of the fleet asks SES for its quota.", least=1, most=60 * 60
+        2.0,
+        "How often one of the fleet asks SES for its quota; after a refusal it is asked at once.",
+        least=1,
+        most=60 * 60,
     )
     poll_interval_s: float = _number(
         0.5,
-        "How long a reader waits at the end of a shard (5 reads a second and shard are for all).",
+        "How long a reader waits at the end of a shard (5 reads a second and shard are for all);"
+        " a second where much comes in.",
         least=0.05,
         most=60,
     )

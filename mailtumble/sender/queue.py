@@ -160,6 +160,10 @@ class OpenGate:
 
 
 OPEN: Final = OpenGate()
+SHARD_MAX: Final = 4_000
+LANE_LEAST: Final = 100
+"""Entries in memory, of some 2 KB each: the lanes of a shard share the first, none has less than
+the second."""
 
 
 class Queue:
@@ -170,12 +174,15 @@ class Queue:
         self._reader = Reader(store, "queue", shard)
         self._windows: dict[str, Window] = {}
         self._lanes: dict[str, Lane] = {}
+        self._most = SHARD_MAX
         self._choice = Choice({}, frozenset()) if choice is None else choice
 
     def load(self) -> None:
         """Find the lanes and read the earliest entries of each."""
-        self._windows = {}
-        for name in self._reader.prefixes():
+        self._windows, self._lanes = {}, {}
+        names = self._reader.prefixes()
+        self._most = _part(len(names))
+        for name in names:
             self._reader.fill(self._window(name))
 
     def committed(self, writes: Mapping[tuple[str, str], Put | Delete | Update]) -> None:
@@ -193,7 +200,12 @@ class Queue:
 
     def discard(self, position: str) -> None:
         """Forget an entry: it was claimed, withdrawn, or is another's."""
-        self._window(position).discard(position)
+        window = self._window(position)
+        window.discard(position)
+        if window.is_empty:
+            # There may be a lane for each domain that mail has ever gone to.
+            name = position.partition("#")[0]
+            del self._windows[name], self._lanes[name]
 
     def take(self, now: int, limit: int, gate: Gate = OPEN) -> list[Entry]:
         """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.
@@ -260,10 +272,27 @@ class Queue:
 
     def _window(self, position: str) -> Window:
         name = position.partition("#")[0]
-        if name not in self._windows:
-            self._windows[name] = Window(prefix=f"{name}#")
+        window = self._windows.get(name)
+        if window is None:
+            window = self._windows[name] = Window(prefix=f"{name}#", most=self._most)
             self._lanes[name] = read_lane(name)
-        return self._windows[name]
+            self._share()
+        return window
+
+    def _share(self) -> None:
+        """Give each lane its part of the memory; anew when there are twice, or half as many."""
+        most = _part(len(self._windows))
+        if self._most / 2 < most < 2 * self._most:
+            return
+        self._most = most
+        for window in self._windows.values():
+            window.most = most
+            window.trim()
+
+
+def _part(lanes: int) -> int:
+    """How many entries of one lane are kept in memory, where there are so many lanes."""
+    return max(LANE_LEAST, SHARD_MAX // max(lanes, 1))
 
 
 def _rank(item: Item) -> str:

@@ -19,6 +19,9 @@ from schemas.ids import BUCKETS, HASH_KEY_SPACE, hash_key
 WINDOW_MAX: Final = 2_000
 """Items kept in memory per window."""
 
+PAGE_LEAST: Final = 25
+PREFIXES_PAGE: Final = 500
+
 END: Final = "\x7f"
 """Sorts behind every position."""
 
@@ -41,10 +44,14 @@ def buckets_of(shard: Shard) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Window:
-    """The items up to ``until``, in order; ``until`` = END: nothing lies beyond."""
+    """The items up to ``until``, in order; ``until`` = END: nothing lies beyond.
+
+    ``most``: so many are kept at the most.
+    """
 
     prefix: str = ""
     until: str = END
+    most: int = WINDOW_MAX
     items: dict[str, Item] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -55,7 +62,11 @@ class Window:
         if position not in self.items:
             insort(self.order, position)
         self.items[position] = item
-        if len(self.order) > WINDOW_MAX:
+        self.trim()
+
+    def trim(self) -> None:
+        """Leave to the table what is too much."""
+        while len(self.order) > self.most:
             del self.items[self.order.pop()]
             self.until = self.order[-1]
 
@@ -73,6 +84,11 @@ class Window:
         return bisect_right(self.order, position)
 
     @property
+    def is_empty(self) -> bool:
+        """Nothing here, and nothing in the table."""
+        return not self.order and self.until == END
+
+    @property
     def exhausted(self) -> bool:
         """Empty, with more in the table."""
         return not self.order and self.until != END
@@ -86,28 +102,31 @@ class Reader:
     table: str
     shard: Shard
     partition: Callable[[str], str] = str
-    page_size: int = 500
+    page_size: int = 0
+    """Items of a bucket that are read at a time; 0: about twice its part of the window."""
 
     def fill(self, window: Window) -> None:
         """Read on behind ``window.until`` (or from the start of its prefix, if it is new)."""
         begin = window.until if window.until != END else window.prefix
         found: list[tuple[str, Item]] = []
         until = END
-        for bucket in buckets_of(self.shard):
+        buckets = buckets_of(self.shard)
+        page_size = self.page_size or max(PAGE_LEAST, 2 * window.most // len(buckets))
+        for bucket in buckets:
             page = self.store.query(
                 self.table,
                 self.partition(bucket),
                 after=begin or None,  # DynamoDB takes no empty key
                 until=window.prefix + END,
-                limit=self.page_size,
+                limit=page_size,
             )
             if page.more and page.items:
                 until = min(until, str(page.items[-1]["position"]))
             found.extend((str(item["position"]), item) for item in self._own(page.items))
         found.sort(key=lambda each: each[0])
         kept = [each for each in found if each[0] <= until]
-        if len(kept) > WINDOW_MAX:
-            kept = kept[:WINDOW_MAX]
+        if len(kept) > window.most:
+            kept = kept[: window.most]
             until = kept[-1][0]
         window.until = until
         window.items = dict(kept)
@@ -120,7 +139,10 @@ class Reader:
             after: str | None = None
             while True:
                 page = self.store.query(
-                    self.table, self.partition(bucket), after=after, limit=self.page_size
+                    self.table,
+                    self.partition(bucket),
+                    after=after,
+                    limit=self.page_size or PREFIXES_PAGE,
                 )
                 names = [str(item["position"]).partition("#")[0] for item in page.items]
                 found.update(dict.fromkeys(names))

@@ -21,9 +21,10 @@ from mailtumble.worker.metrics import RECORDS
 from schemas.errors import MailtumbleError, RetryableError
 
 READ_LIMIT: Final = 1000
-BUSY_RECORDS: Final = 50
-"""A read that brings so many is followed by a longer pause: records of one mail that are read
-together are written once."""
+BUSY_PER_S: Final = 100
+BUSY_PAUSE_S: Final = 1.0
+"""Where a shard brings so many records a second, a reader waits as long as the KCL's do: what is
+read together of one mail is written once."""
 SHARDS_LOOKED_FOR_S: Final = 3.0
 STOP_WITHIN_S: Final = 7.0
 
@@ -120,6 +121,7 @@ class EmbeddedHost(LaneHost):
     async def _read(self, hosted: Hosted, reader: ShardReader) -> None:
         """Read the shard to its end, or until the worker stops."""
         pulse = self.vitals.pulses[hosted.shard.id]
+        pause_s = self._poll_interval_s
         while not self._stopping:
             with about(shard=hosted.shard.id):
                 batch = await self._next(reader)
@@ -137,8 +139,13 @@ class EmbeddedHost(LaneHost):
                 return
             if not batch.lag_ms:
                 # At the tip: what comes now is worth a read together, and a call of the five.
-                busy = len(batch.records) >= BUSY_RECORDS
-                await asyncio.sleep(self._poll_interval_s * (2 if busy else 1))
+                pause_s = self._pause_s(len(batch.records), pause_s)
+                await asyncio.sleep(pause_s)
+
+    def _pause_s(self, records: int, since_s: float) -> float:
+        """How long to wait after so many records, that came in about so many seconds."""
+        busy = records >= BUSY_PER_S * since_s
+        return max(BUSY_PAUSE_S, self._poll_interval_s) if busy else self._poll_interval_s
 
     async def _process(self, hosted: Hosted, batch: Batch) -> None:
         try:

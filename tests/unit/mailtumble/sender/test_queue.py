@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.sender.queue import Entry, Queue, entry_of, queue_key, read_entry, withdrawal
+from mailtumble.sender.queue import (
+    LANE_LEAST,
+    SHARD_MAX,
+    Entry,
+    Queue,
+    entry_of,
+    queue_key,
+    read_entry,
+    withdrawal,
+)
 from mailtumble.worker.writes import Writes
 from processors.sending import dispatch
 from processors.sending.fairness import Choice
@@ -197,6 +206,41 @@ def test_the_queue_follows_commits() -> None:
     lane = entry().lane
     _commit(queue, withdrawal(SUBJECT, dispatch.Attempt(scheduled=scheduled(), lane=lane)))
     assert queue.take(after(0), 5) == []
+
+
+def test_memory_is_bounded_however_many_lanes_there_are() -> None:
+    """The lanes of a shard share it; what is not in it is read when a lane's part runs empty."""
+    count, lanes = 3 * LANE_LEAST, 2 * SHARD_MAX // LANE_LEAST
+    entries = [
+        entry(f"{lane:03d}-{n:03d}", tenant=f"t{lane}", due_at=n)
+        for lane in range(lanes)
+        for n in range(count if lane < 2 else 1)
+    ]
+    queue = _loaded()
+    for each in entries:
+        _commit(queue, each.put())
+    assert queue.backlog(after(0)).waiting <= lanes + 2 * 2 * LANE_LEAST
+    store = InMemoryItems()
+    store.write_all([each.put() for each in entries])
+    queue = Queue(store, WHOLE)
+    queue.load()
+    taken: list[str] = []
+    while due := queue.take(after(0), 50):
+        for each in due:
+            taken.append(each.attempt_id)
+            queue.discard(each.key["position"])
+            store.write(Delete("queue", each.key))
+    assert sorted(taken) == sorted(each.attempt_id for each in entries)
+
+
+def test_a_lane_that_has_run_empty_is_forgotten() -> None:
+    """There are as many as domains that mail has ever gone to."""
+    queue = _loaded(*(entry(f"{n}", tenant=f"t{n}") for n in range(5)))
+    for each in queue.take(after(0), 9):
+        queue.discard(each.key["position"])
+    assert queue._windows == {}
+    _commit(queue, entry("again", tenant="t1").put())
+    assert [each.attempt_id for each in queue.take(after(0), 9)] == ["again"]
 
 
 def test_a_called_off_attempt_comes_first() -> None:

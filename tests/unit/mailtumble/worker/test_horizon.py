@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from mailtumble.ports.store import Delete, Item, Put
 from mailtumble.ports.stream import Shard
-from mailtumble.worker import horizon
-from mailtumble.worker.horizon import END, Reader, Window, buckets_of, due_text
+from mailtumble.worker.horizon import END, WINDOW_MAX, Reader, Window, buckets_of, due_text
 from schemas.ids import BUCKETS, HASH_KEY_SPACE, bucket, hash_key
 from tests.fakes import InMemoryItems
 
@@ -34,9 +33,11 @@ def filled(*items: Item) -> InMemoryItems:
     return store
 
 
-def work_off(reader: Reader, store: InMemoryItems, prefix: str = "") -> list[str]:
+def work_off(
+    reader: Reader, store: InMemoryItems, prefix: str = "", most: int = WINDOW_MAX
+) -> list[str]:
     """Take everything that is due out of the window and the table, filling when it runs empty."""
-    window = Window(prefix=prefix)
+    window = Window(prefix=prefix, most=most)
     reader.fill(window)
     seen: list[str] = []
     for _ in range(10_000):
@@ -107,16 +108,18 @@ def test_the_window_takes_in_what_is_committed_within_it() -> None:
     assert not Window().exhausted
 
 
-def test_the_window_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_is_bounded() -> None:
     """When more is added than it may hold, it ends earlier: the rest is in the table."""
-    monkeypatch.setattr(horizon, "WINDOW_MAX", 3)
-    window = Window()
+    window = Window(most=3)
     for position in ("5", "1", "4", "2", "3"):
         window.add(position, {"position": position})
     assert window.order == ["1", "2", "3"]
     assert window.until == "3"
     window.add("4", {})
     assert sorted(window.items) == window.order
+    window.most = 1
+    window.add("0", {})
+    assert (window.order, window.until) == (["0"], "0")
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 8), st.integers(1, 8))
@@ -126,9 +129,7 @@ def test_however_small_the_window_everything_comes_once(
     """Pages, full windows and equal due times: nothing is left behind, nothing comes twice."""
     items = [item(f"mail:{number}", due) for number, due in enumerate(dues)]
     store = filled(*items)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(horizon, "WINDOW_MAX", window_max)
-        found = work_off(Reader(store, "timers", WHOLE, page_size=page_size), store)
+    found = work_off(Reader(store, "timers", WHOLE, page_size=page_size), store, most=window_max)
     assert sorted(found) == sorted(str(each["subject"]) for each in items)
 
 

@@ -1,0 +1,142 @@
+"""Four shards of one fleet in virtual time: the product's queue, turns, instants and appetite."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mailtumble.ports.store import Put
+from mailtumble.ports.stream import Shard
+from mailtumble.sender.instants import Instants
+from mailtumble.sender.queue import Entry, Queue
+from mailtumble.sender.shard import TAKE_MAX
+from mailtumble.worker.sender_host import CALLS_MAX, PACE_S
+from mailtumble.worker.writes import Writes
+from processors.sending.estimate import Backlog
+from processors.sending.pacing import Appetite
+from schemas.ids import HASH_KEY_SPACE, hash_key
+from schemas.values import SECOND_US
+from tests.fakes import InMemoryItems, VirtualClock
+from tests.unit.mailtumble.sender.conftest import entry
+
+CAMPAIGN: Final = 40_000
+OTHERS: Final = 100
+RATE_MILLI: Final = 76_160
+SECONDS: Final = 60
+
+
+@dataclass
+class Lane:
+    """What one sender does on one shard; claims and calls are left out."""
+
+    queue: Queue
+    instants: Instants
+    clock: VirtualClock
+    appetite: Appetite = field(default_factory=Appetite)
+    in_hand: list[int] = field(default_factory=list)
+
+    def pace(self) -> list[tuple[Entry, int]]:
+        """Mails that leave, and when."""
+        now = self.clock.now()
+        self.in_hand = [at for at in self.in_hand if at > now]
+        room = min(CALLS_MAX - len(self.in_hand), self.appetite.wanted(now))
+        due = self.queue.take(now, room) if room > 0 else []
+        if not due:
+            return []
+        instants = self.instants.take(len(due), now)
+        self.appetite = self.appetite.after(len(due), instants, now, TAKE_MAX)
+        left = list(zip(due, instants, strict=False))
+        for each, at in left:
+            self.queue.discard(each.key["position"])
+            self.in_hand.append(at)
+        return left
+
+    def arrives(self, new: Entry) -> None:
+        """A mail is scheduled, and is in the window at once."""
+        writes = Writes()
+        writes.add("1", [new.put()])
+        (portion,) = writes.portions()
+        self.queue.committed(portion.writes)
+
+
+class Drain:
+    """A campaign of 40,000 mails that drains from four shards, at the fleet's rate."""
+
+    def __init__(self, seed: int) -> None:
+        """All of it is due."""
+        self.clock = VirtualClock()
+        self.begins_at = self.clock.now()
+        self.draw = random.Random(seed)  # noqa: S311 - to be repeated
+        self.left: dict[str, int] = {}
+        store, width = InMemoryItems(), HASH_KEY_SPACE // 4
+        campaign: list[Put] = [
+            entry(
+                f"big-{n}", subject=f"mail:big-{n}", tenant="campaign", due_at=self.begins_at - 1
+            ).put()
+            for n in range(CAMPAIGN)
+        ]
+        store.write_all(campaign)
+        self.lanes = []
+        for number in range(4):
+            shard = Shard(f"s{number}", number * width, (number + 1) * width - 1)
+            queue = Queue(store, shard)
+            queue.load()
+            self.lanes.append(Lane(queue, Instants(store, "local", lambda: RATE_MILLI), self.clock))
+
+    def arrives(self, name: str, at: int) -> None:
+        """A mail of a tenant of its own."""
+        subject = f"mail:{name}"
+        new = entry(name, subject=subject, tenant=name, due_at=at)
+        self.lanes[hash_key(subject) * 4 // HASH_KEY_SPACE].arrives(new)
+
+    def pace(self) -> None:
+        """All shards take their turns once."""
+        for lane in self.draw.sample(self.lanes, len(self.lanes)):
+            self.left.update((each.attempt_id, at) for each, at in lane.pace())
+        self.clock.advance(PACE_S / len(self.lanes))
+
+
+@dataclass(frozen=True)
+class Others:
+    """How long each single mail waited (microseconds, ascending); what of the rate was used."""
+
+    waits: Sequence[int]
+    used: float
+
+
+def beside_a_campaign(seed: int) -> Others:
+    """A hundred others send one mail each during a minute of the drain."""
+    drain = Drain(seed)
+    arrivals = sorted(
+        drain.begins_at + drain.draw.randrange(SECONDS * SECOND_US) for _ in range(OTHERS)
+    )
+    arrived: dict[str, int] = {}
+    while drain.clock.now() < drain.begins_at + (SECONDS + 10) * SECOND_US:
+        while arrivals and arrivals[0] <= drain.clock.now():
+            name = f"other-{len(arrived)}"
+            arrived[name] = arrivals.pop(0)
+            drain.arrives(name, arrived[name])
+        drain.pace()
+    waits = sorted(drain.left[name] - at for name, at in arrived.items())
+    possible = (SECONDS + 10) * RATE_MILLI / 1000
+    return Others(waits, len(drain.left) / possible)
+
+
+def estimates(seed: int) -> Sequence[float]:
+    """The errors (shares, ascending) of what is told of each mail that leaves in a minute."""
+    drain = Drain(seed)
+    while drain.clock.now() < drain.begins_at + SECONDS * SECOND_US:
+        drain.pace()
+    backlog = Backlog({}, {"campaign": CAMPAIGN})
+    order = sorted(f"big-{n}" for n in range(CAMPAIGN))
+    places: Mapping[str, int] = {name: place for place, name in enumerate(order, 1)}
+    errors = []
+    for name, at in drain.left.items():
+        mails = backlog.before("campaign", places[name], urgent=False)
+        told_us = mails * 1000 / RATE_MILLI * SECOND_US
+        took_us = at - drain.begins_at
+        if took_us > SECOND_US:
+            errors.append(abs(told_us - took_us) / took_us)
+    return sorted(errors)
