@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import obstore
+from botocore.exceptions import BotoCoreError
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
@@ -73,12 +74,16 @@ class QuickReads:
 
     def _opened(self, bucket: str) -> S3Store | None:
         """A bucket where boto3 finds it; None without credentials, which boto3 will report."""
+        try:
+            return self._found(bucket)
+        except (BotoCoreError, *_UNREADABLE) as error:
+            logger.debug("%s is asked of boto3 alone: %s", bucket, error)
+            return None
+
+    def _found(self, bucket: str) -> S3Store:
         region = self._client.meta.region_name
         session = boto3.session.Session(region_name=region)
-        try:
-            credentials = Boto3CredentialProvider(session, ttl=ASKED_EVERY)
-        except ValueError:
-            return None
+        credentials = Boto3CredentialProvider(session, ttl=ASKED_EVERY)
         url = self._client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": _KEY})
         place = urlsplit(url)
         return S3Store(

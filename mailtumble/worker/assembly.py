@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from mailtumble.intake.notification import NO_VERIFICATION
 from mailtumble.intake.service import Intake, IntakePorts, SideBySide
 from mailtumble.intake.sns import Verifier
-from mailtumble.ports.store import ItemStore
+from mailtumble.ports.store import Item, ItemStore
 from mailtumble.ports.stream import EventStream, Shard, StoredRecord
 from mailtumble.ports.world import (
     Account,
@@ -27,7 +28,7 @@ from mailtumble.sender.ledger import DailyLedger
 from mailtumble.sender.others import OthersWatch
 from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.quota import ITEM as QUOTA
-from mailtumble.sender.quota import QuotaWatch
+from mailtumble.sender.quota import KnownQuota, QuotaWatch
 from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import ITEM as STOPS
@@ -43,8 +44,11 @@ from mailtumble.worker.shard import ShardProcessor, Surroundings
 from mailtumble.worker.trials import Trials
 from processors.moderation.rules import header_names
 from processors.sending.stops import scope_of
+from schemas.errors import MailtumbleError
 from schemas.events import Event, SendAccepted, SendDeferred
 from schemas.values import SECOND_US, DeferReason
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +220,15 @@ class SenderParts:
         asked = self.quota.poll(quota)
         if asked.known is None:
             return asked.facts
-        self._others.look(asked.known, quota)
+        self._look_at_others(asked.known, quota)
         return (*asked.facts, *fleet.stops.account(enabled=asked.known.sending_enabled))
+
+    def _look_at_others(self, known: KnownQuota, before: Item | None) -> None:
+        """What others send; what can't be told of it now must not cost what SES has just said."""
+        try:
+            self._others.look(known, before)
+        except MailtumbleError as error:
+            logger.warning("what others send from the account is not known: %s", error)
 
     def heed(self, job: Job, outcome: Event) -> Sequence[Fact]:
         """Let the whole fleet slow down, stop, or go on by what SES has answered.

@@ -120,8 +120,9 @@ def beside_a_campaign(seed: int) -> Others:
             drain.arrives(name, arrived[name])
         drain.pace()
     waits = sorted(drain.left[name] - at for name, at in arrived.items())
-    possible = (SECONDS + 10) * RATE_MILLI / 1000
-    return Others(waits, len(drain.left) / possible)
+    ends_at = drain.begins_at + SECONDS * SECOND_US
+    sent = sum(at < ends_at for at in drain.left.values())
+    return Others(waits, sent * 1000 / (SECONDS * RATE_MILLI))
 
 
 def estimates(seed: int) -> Sequence[float]:
