@@ -160,7 +160,7 @@ class OpenGate:
 
 
 OPEN: Final = OpenGate()
-SHARD_MAX: Final = 4_000
+SHARD_MAX: Final = 2_000
 LANE_LEAST: Final = 100
 """Entries in memory, of some 2 KB each: the lanes of a shard share the first, none has less than
 the second."""

@@ -22,7 +22,7 @@ from schemas.structure import from_plain, to_plain
 S = TypeVar("S")
 
 LAYOUT: Final = 1
-SUBJECTS_MAX: Final = 1_500
+SUBJECTS_MAX: Final = 1_000
 """Subjects kept per shard, at some 4 KB each: what is at work now, not what waits for hours."""
 
 

@@ -167,7 +167,7 @@ UNKNOWN: Final = _counter(
 QUEUE_DEPTH: Final = _gauge(
     "queue_depth",
     SENDER,
-    "Sends that wait on the worker's shards, later ones too; some 4,000 a shard are counted.",
+    "Sends that wait on the worker's shards, later ones too; some 2,000 a shard are counted.",
     "shard",
     cloudwatch="QueueDepth",
 )

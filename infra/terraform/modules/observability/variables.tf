@@ -51,7 +51,7 @@ variable "thresholds" {
     bounce_rate    = optional(number, 0.04)
     complaint_rate = optional(number, 0.0008)
     refusals       = optional(number, 10)
-    queue_depth    = optional(number, 1500) # some 4,000 a shard are counted
+    queue_depth    = optional(number, 1500) # some 2,000 a shard are counted
   })
   default = {}
 
