@@ -206,6 +206,7 @@ class Queue:
             # There may be a lane for each domain that mail has ever gone to.
             name = position.partition("#")[0]
             del self._windows[name], self._lanes[name]
+            self._share()
 
     def take(self, now: int, limit: int, gate: Gate = OPEN) -> list[Entry]:
         """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.

@@ -239,6 +239,7 @@ def test_a_lane_that_has_run_empty_is_forgotten() -> None:
     for each in queue.take(after(0), 9):
         queue.discard(each.key["position"])
     assert queue._windows == {}
+    assert queue._most == SHARD_MAX
     _commit(queue, entry("again", tenant="t1").put())
     assert [each.attempt_id for each in queue.take(after(0), 9)] == ["again"]
 
