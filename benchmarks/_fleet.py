@@ -44,8 +44,6 @@ QUEUED_WITHIN_S: Final = 120.0
 STARTS_WITHIN_S: Final = 30.0
 SPARE_S: Final = 10
 """Mails for so many seconds more: the queue must not run empty."""
-REFUSABLE_US: Final = round(Settings().quota_poll_s * SECOND_US) + EPOCH_US
-"""After a cut: until the fleet has heard of it, and what it had reserved before."""
 SHORT_LEAST: Final = 0.6
 """Where others use the cores calls miss their instants, and those are lost."""
 MAIL: Final = (
@@ -274,7 +272,7 @@ def processes(seconds: float) -> Iterator[Outcome]:
     changing = Run(kind="whole", limiter="sliding", senders=4, seconds=seconds, least=None)
     yield play(replace(changing, senders=3, killed=1))
     yield play(replace(changing, rate=40.0, changed_to=80.0))
-    yield play(replace(changing, changed_to=40.0, refusable_us=REFUSABLE_US))
+    yield play(replace(changing, changed_to=40.0, refusable_us=EPOCH_US))
 
 
 def short() -> Iterator[Outcome]:

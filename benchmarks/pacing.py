@@ -40,9 +40,8 @@ PARTS: Final[Mapping[str, Callable[[argparse.Namespace], Iterator[Outcome]]]] = 
 }
 
 
-SHORT: Final = "short"
-"""Not part of the whole table."""
 RULES: Final = "rules"
+WHOLE: Final = ("virtual", "processes", "baselines", RULES)
 
 
 def say(text: str) -> None:
@@ -70,8 +69,8 @@ def main() -> None:
     started = time.monotonic()
     tables = []
     held = True
-    wanted = [options.only] if options.only else [*PARTS, RULES]
-    parts = [each for each in wanted if each in PARTS and (options.only or each != SHORT)]
+    wanted = (options.only,) if options.only else WHOLE
+    parts = [each for each in wanted if each != RULES]
     if parts:
         table, held = _pace(parts, options)
         tables.append(table)

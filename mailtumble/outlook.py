@@ -58,7 +58,7 @@ class Outlook:
         self._standing.poll()
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
         self._reserve = plan.daily_reserve
-        self._sends = OwnSends(store, plan.generation, wired.stream().shards)
+        self._wired = wired
         self._choice = Choice(plan.weights, plan.urgent_tenants)
         self.groups = self._groups()
         self._backlog = Backlog(self._due(urgent=True), self._due(urgent=False), plan.weights)
@@ -96,18 +96,23 @@ class Outlook:
         wanted = mails - self._left_today(urgent=group.urgent)
         if at is None or wanted <= 0:
             return at
-        freed_at = frees_at(self._sent_today, math.ceil(wanted), self.now)
+        freed_at = self._freed_at(wanted)
         return None if freed_at is None else max(at, freed_at)
 
     @property
     def frees_at(self) -> int | None:
         """When the day's quota, which is used up, frees for other mail than urgent; else None."""
         wanted = 1 - self._left_today(urgent=False)
-        return frees_at(self._sent_today, math.ceil(wanted), self.now) if wanted > 0 else None
+        return self._freed_at(wanted) if wanted > 0 else None
+
+    def _freed_at(self, wanted: float) -> int | None:
+        return frees_at(self._sent_today, math.ceil(wanted), self.now)
 
     @cached_property
     def _sent_today(self) -> Sequence[tuple[int, int]]:
-        return self._sends.by_minute(self.now)
+        wired = self._wired
+        shards = [each.id for each in wired.stream().shards()]
+        return OwnSends(wired.store(), wired.settings.generation, shards).by_minute(self.now)
 
     def _left_today(self, *, urgent: bool) -> float:
         quota = self.quota

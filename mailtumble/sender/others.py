@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from mailtumble.ports.store import Item, ItemStore, Update
@@ -21,8 +22,8 @@ class OthersWatch:
     some ten minutes (see :mod:`mailtumble.throughput`).
     """
 
-    def __init__(self, store: ItemStore, sends: OwnSends) -> None:
-        """``sends``: the fleet's own."""
+    def __init__(self, store: ItemStore, sends: Callable[[], OwnSends]) -> None:
+        """``sends``: the fleet's own, over the shards that there are now."""
         self._store = store
         self._sends = sends
 
@@ -43,7 +44,7 @@ class OthersWatch:
         self._store.write(Update("fleet", ITEM, set=fields))
 
     def _own(self, first: Sample, last: Sample) -> Own:
-        own = self._sends
+        own = self._sends()
         return Own(
             sent=own.between(first.at, last.at),
             left=own.between(first.at - DAY_US, last.at - DAY_US),

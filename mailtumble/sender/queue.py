@@ -200,11 +200,13 @@ class Queue:
 
     def discard(self, position: str) -> None:
         """Forget an entry: it was claimed, withdrawn, or is another's."""
-        window = self._window(position)
+        name = position.partition("#")[0]
+        window = self._windows.get(name)
+        if window is None:
+            return
         window.discard(position)
         if window.is_empty:
             # There may be a lane for each domain that mail has ever gone to.
-            name = position.partition("#")[0]
             del self._windows[name], self._lanes[name]
             self._share()
 

@@ -197,8 +197,10 @@ class SenderParts:
                 slows_down=plan.domain_slowdown,
             ),
         )
-        sends = OwnSends(store, plan.generation, ports.stream.shards)
-        self._others = OthersWatch(store, sends)
+        self._others = OthersWatch(
+            store,
+            lambda: OwnSends(store, plan.generation, [each.id for each in ports.stream.shards()]),
+        )
         self.outcomes = Outcomes(ports.stream, clock)
         self._store = store
         self.transmission = Transmission(

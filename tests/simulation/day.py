@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
+from mailtumble.aws.ses import SesTransport
 from mailtumble.local.ses.account import AccountSettings, ApiError, SendingAccount
-from mailtumble.ports.world import Quota
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.ledger import DailyLedger
 from mailtumble.sender.quota import ITEM, QuotaWatch
+from mailtumble.sender.shard import TAKE_MAX
+from mailtumble.worker.sender_host import PACE_S
 from processors.sending.pacing import Appetite
-from schemas.values import DAY_US, SECOND_US
+from schemas.values import DAY_US, MINUTE_US, SECOND_US
 from tests.fakes import InMemoryItems, VirtualClock
 
 QUOTA: Final = 3_000
 RESERVE: Final = 0.05
 SENDERS: Final = 4
-PACE_S: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Fleet:
         self.account = SendingAccount(
             AccountSettings(rate=80.0, daily_quota=QUOTA, limiter=limiter)
         )
-        self.watches = [QuotaWatch(self.store, self, self.clock) for _ in range(SENDERS)]
+        provider = SesTransport(cast("Any", self), None)
+        self.watches = [QuotaWatch(self.store, provider, self.clock) for _ in range(SENDERS)]
         self.instants = [
             Instants(
                 self.store,
@@ -56,15 +58,9 @@ class Fleet:
         self._appetites = [Appetite()] * SENDERS
         self._calls: list[int] = []
 
-    def quota(self) -> Quota:
-        """GetAccount."""
-        told = self.account.describe(self.clock.now())["SendQuota"]
-        return Quota(
-            told["MaxSendRate"],
-            int(told["Max24HourSend"]),
-            int(told["SentLast24Hours"]),
-            sending_enabled=True,
-        )
+    def get_account(self) -> dict[str, Any]:
+        """As the client of SES v2 has it."""
+        return self.account.describe(self.clock.now())
 
     def pace(self) -> None:
         """Everybody looks, takes, and calls at its instants."""
@@ -74,7 +70,8 @@ class Fleet:
             appetite = self._appetites[place]
             wanted = appetite.wanted(now)
             taken = instants.take(wanted, now) if wanted else []
-            self._appetites[place] = appetite.after(wanted, taken, now, 64) if wanted else appetite
+            if wanted:
+                self._appetites[place] = appetite.after(wanted, taken, now, TAKE_MAX)
             self._calls += taken
         until = now + round(PACE_S * SECOND_US)
         for at in sorted(each for each in self._calls if each < until):
@@ -105,7 +102,7 @@ def run(limiter: str) -> Day:
     while fleet.clock.now() < began_at + 120 * SECOND_US:
         fleet.pace()
     sent = fleet.accepted()
-    freed = began_at // (60 * SECOND_US) * 60 * SECOND_US + 60 * SECOND_US + DAY_US
+    freed = began_at - began_at % MINUTE_US + MINUTE_US + DAY_US
     fleet.clock.move_to(freed - 10 * SECOND_US)
     while fleet.accepted() == sent and fleet.clock.now() < freed + 600 * SECOND_US:
         fleet.pace()

@@ -6,7 +6,6 @@ from collections import deque
 
 from mailtumble import throughput
 from mailtumble.ports.store import Update
-from mailtumble.ports.stream import Shard
 from mailtumble.ports.world import Quota
 from mailtumble.sender.others import OthersWatch, read_samples
 from mailtumble.sender.quota import ITEM, QuotaWatch
@@ -28,8 +27,7 @@ class World:
         self.clock = VirtualClock()
         self.store = InMemoryItems()
         self.watch = QuotaWatch(self.store, self, self.clock)
-        sends = OwnSends(self.store, "g1", lambda: [Shard("s1", 0, 1)])
-        self.others = OthersWatch(self.store, sends)
+        self.others = OthersWatch(self.store, lambda: OwnSends(self.store, "g1", ["s1"]))
         self.asked = 0
         self._counted = 0
         self._uncounted: deque[int] = deque([0] * late_s)
