@@ -166,24 +166,78 @@ LANE_LEAST: Final = 100
 the second."""
 
 
+@dataclass(slots=True)
+class _Older:
+    """Of a lane that is being drained: what came in before ``since``, and lies behind its window.
+
+    ``begin``: where the window ended when this was begun.
+    """
+
+    since: int
+    begin: str
+    window: Window
+
+
+@dataclass(slots=True)
+class _Place:
+    """A lane, and what is in memory of it: its earliest entries."""
+
+    lane: Lane
+    window: Window
+    older: _Older | None = None
+
+    def add(self, position: str, item: Item) -> None:
+        """Take an entry in, where it lies within what is in memory."""
+        self.window.add(position, item)
+        older = self.older
+        if older is not None and position > older.begin and _came_before(item, older.since):
+            older.window.add(position, item)
+
+    def discard(self, position: str) -> None:
+        """Forget an entry."""
+        self.window.discard(position)
+        if self.older is not None:
+            self.older.window.discard(position)
+
+    def share(self, most: int) -> None:
+        """Keep so many at the most."""
+        self.window.most = most
+        self.window.trim()
+        self.older = None
+
+    def behind(self, since: int) -> _Older | None:
+        """What came in before ``since`` and lies behind the window, if that is in memory."""
+        older = self.older
+        here = older is not None and (older.since, older.begin) == (since, self.window.until)
+        return older if here else None
+
+    def free(self, before: str, since: int | None) -> list[Item]:
+        """What is due and not held, of what is in memory."""
+        due = self.window.due(before)
+        if since is None:
+            return due
+        older = self.behind(since)
+        mine = [item for item in due if _came_before(item, since)]
+        return mine if older is None else mine + older.window.due(before)
+
+
 class Queue:
     """What waits on one shard, the earliest of each lane in memory."""
 
     def __init__(self, store: ItemStore, shard: Shard, choice: Choice | None = None) -> None:
         """Know the place; :meth:`load` reads it at takeover."""
         self._reader = Reader(store, "queue", shard)
-        self._windows: dict[str, Window] = {}
-        self._lanes: dict[str, Lane] = {}
+        self._places: dict[str, _Place] = {}
         self._most = SHARD_MAX
         self._choice = Choice({}, frozenset()) if choice is None else choice
 
     def load(self) -> None:
         """Find the lanes and read the earliest entries of each."""
-        self._windows, self._lanes = {}, {}
+        self._places = {}
         names = self._reader.prefixes()
         self._most = _part(len(names))
         for name in names:
-            self._reader.fill(self._window(name))
+            self._reader.fill(self._place(name).window)
 
     def committed(self, writes: Mapping[tuple[str, str], Put | Delete | Update]) -> None:
         """Follow a commit of this shard."""
@@ -192,7 +246,7 @@ class Queue:
                 continue
             match write:
                 case Put(item=item):
-                    self._window(text(item, "position")).add(text(item, "position"), item)
+                    self._place(text(item, "position")).add(text(item, "position"), item)
                 case Delete(key=key):
                     self.discard(str(key["position"]))
                 case Update():
@@ -201,22 +255,24 @@ class Queue:
     def discard(self, position: str) -> None:
         """Forget an entry: it was claimed, withdrawn, or is another's."""
         name = position.partition("#")[0]
-        window = self._windows.get(name)
-        if window is None:
+        place = self._places.get(name)
+        if place is None:
             return
-        window.discard(position)
-        if window.is_empty:
+        place.discard(position)
+        if place.window.is_empty:
             # There may be a lane for each domain that mail has ever gone to.
-            del self._windows[name], self._lanes[name]
+            del self._places[name]
             self._share()
 
     def take(self, now: int, limit: int, gate: Gate = OPEN) -> list[Entry]:
         """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.
 
-        Of what is held only what is to be taken out without a call. Entries stay in the window
+        Of what is held only what is to be taken out without a call. Entries stay in memory
         until a claim's success or failure discards them.
         """
-        waiting = {self._lanes[name]: self._ready(name, now, gate) for name in list(self._windows)}
+        waiting = {
+            place.lane: self._ready(name, place, now, gate) for name, place in self._places.items()
+        }
         heads = {lane: head for lane, ready in waiting.items() if (head := next(ready, None))}
         due = {lane: _rank(head) for lane, head in heads.items()}
         left: dict[str, int | None] = {}
@@ -244,58 +300,79 @@ class Queue:
         """How much there is to do."""
         waiting = due = free = 0
         oldest: list[int] = []
-        for name, window in self._windows.items():
-            waiting += len(window.order)
-            since = gate.held_since(self._lanes[name])
-            before = f"{name}#{due_text(now)}{END}"
-            if since is None:
-                mine = window.count(before)
-            else:
-                mine = sum(1 for item in window.due(before) if number(item, "received_at") < since)
-            due += mine
-            free += 0 if gate.is_limited(self._lanes[name].destination) else mine
+        for name, place in self._places.items():
+            waiting += len(place.window.order)
+            mine = place.free(_until(name, now), gate.held_since(place.lane))
+            due += len(mine)
+            free += 0 if gate.is_limited(place.lane.destination) else len(mine)
             if mine:
-                oldest.append(int(window.order[0].split("#")[1]))
+                oldest.append(number(mine[0], "due_at"))
         return Backlog(waiting, due, min(oldest, default=None), free)
 
     def is_urgent(self, entry: Entry) -> bool:
         """Whether it goes before others, and on the day's reserve."""
         return self._choice.is_urgent(entry.lane)
 
-    def _ready(self, name: str, now: int, gate: Gate) -> Iterator[Item]:
+    def _ready(self, name: str, place: _Place, now: int, gate: Gate) -> Iterator[Item]:
         """What of a lane may be taken, the earliest first."""
-        window = self._windows[name]
-        if window.exhausted:
-            self._reader.fill(window)
-        since = gate.held_since(self._lanes[name])
-        for item in window.due(f"{name}#{due_text(now)}{END}"):
-            over = item["cancelled"] or number(item, "expires_at") <= now
-            if since is None or over or number(item, "received_at") < since:
-                yield item
+        if place.window.exhausted:
+            self._reader.fill(place.window)
+        before, since = _until(name, now), gate.held_since(place.lane)
+        free = place.free(before, since)
+        if since is None:
+            return iter(free)
+        if since and not free:
+            self._look_behind(place, since)
+            free = place.free(before, since)
+        held = (each for each in place.window.due(before) if not _came_before(each, since))
+        return iter([*(each for each in held if _is_over(each, now)), *free])
 
-    def _window(self, position: str) -> Window:
+    def _look_behind(self, place: _Place, since: int) -> None:
+        """Read on in a lane that is drained, and whose window is full of what is held."""
+        if place.window.until == END:
+            return
+        older = place.behind(since)
+        if older is None:
+            older = place.older = _Older(since, place.window.until, place.window.behind())
+        if older.window.exhausted:
+            self._reader.fill(older.window)
+            older.window.keep(lambda item: _came_before(item, since))
+
+    def _place(self, position: str) -> _Place:
         name = position.partition("#")[0]
-        window = self._windows.get(name)
-        if window is None:
-            window = self._windows[name] = Window(prefix=f"{name}#", most=self._most)
-            self._lanes[name] = read_lane(name)
+        place = self._places.get(name)
+        if place is None:
+            window = Window(prefix=f"{name}#", most=self._most)
+            place = self._places[name] = _Place(read_lane(name), window)
             self._share()
-        return window
+        return place
 
     def _share(self) -> None:
         """Give each lane its part of the memory; anew when there are twice, or half as many."""
-        most = _part(len(self._windows))
+        most = _part(len(self._places))
         if self._most / 2 < most < 2 * self._most:
             return
         self._most = most
-        for window in self._windows.values():
-            window.most = most
-            window.trim()
+        for place in self._places.values():
+            place.share(most)
 
 
 def _part(lanes: int) -> int:
     """How many entries of one lane are kept in memory, where there are so many lanes."""
     return max(LANE_LEAST, SHARD_MAX // max(lanes, 1))
+
+
+def _until(name: str, now: int) -> str:
+    """Where, in a lane, what is due ends."""
+    return f"{name}#{due_text(now)}{END}"
+
+
+def _came_before(item: Item, since: int) -> bool:
+    return number(item, "received_at") < since
+
+
+def _is_over(item: Item, now: int) -> bool:
+    return bool(item["cancelled"]) or number(item, "expires_at") <= now
 
 
 def _rank(item: Item) -> str:

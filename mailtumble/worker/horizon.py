@@ -75,6 +75,11 @@ class Window:
         if self.items.pop(position, None) is not None:
             del self.order[bisect_left(self.order, position)]
 
+    def keep(self, wanted: Callable[[Item], bool]) -> None:
+        """Forget what is not wanted."""
+        self.items = {place: item for place, item in self.items.items() if wanted(item)}
+        self.order = [place for place in self.order if place in self.items]
+
     def due(self, position: str) -> list[Item]:
         """The items at or before a position, in order."""
         return [self.items[each] for each in self.order[: bisect_right(self.order, position)]]
@@ -82,6 +87,10 @@ class Window:
     def count(self, position: str) -> int:
         """How many there are at or before a position."""
         return bisect_right(self.order, position)
+
+    def behind(self) -> Window:
+        """What lies behind this one, none of it read yet."""
+        return Window(self.prefix, self.until, self.most)
 
     @property
     def is_empty(self) -> bool:

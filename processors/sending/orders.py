@@ -53,7 +53,8 @@ def _send_at(sending: Sending, command: CommandGiven, at: int, moment: Moment) -
         if target.status is Status.SCHEDULED and not target.is_called_off
     )
     what = "it is sent now" if command.command is Command.SEND_NOW else "its time is set"
-    return Obeyed((set_at, *moved), f"{what}: {len(moved)} attempts were waiting")
+    waited = "1 attempt was" if len(moved) == 1 else f"{len(moved)} attempts were"
+    return Obeyed((set_at, *moved), f"{what}: {waited} waiting")
 
 
 def _end(sending: Sending, command: CommandGiven, status: Status) -> Obeyed:

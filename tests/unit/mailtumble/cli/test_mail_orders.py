@@ -134,7 +134,7 @@ class TestSendNow:
         mail = _receive_late(world)
         assert min(_due(world)) > world.clock.now() + DAY_US - HOUR_US
         said = run(command, "send-now", mail).stdout
-        assert said == f"{mail}: it is sent now: 1 attempts were waiting\n"
+        assert said == f"{mail}: it is sent now: 1 attempt was waiting\n"
         world.send()
         assert world.status(mail) == "completed"
 

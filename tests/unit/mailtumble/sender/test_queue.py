@@ -148,6 +148,68 @@ def test_what_is_held_stays_and_does_not_stand_in_the_way() -> None:
     assert (queue.backlog(after(0), gate).free, queue.backlog(after(0), limited).free) == (2, 0)
 
 
+DRAINED = SomeGate(held={"shop": 100})
+
+
+def _drained(newer: int, older: int) -> tuple[InMemoryItems, Queue]:
+    """What came in since stands before what came in earlier, whose next round is due later."""
+    store = InMemoryItems()
+    store.write_all(
+        [
+            *(_of("new", n, received_at=100).put() for n in range(newer)),
+            *(_of("old", n, received_at=99, due_at=after(1)).put() for n in range(older)),
+        ]
+    )
+    queue = Queue(store, WHOLE)
+    queue.load()
+    return store, queue
+
+
+def _of(kind: str, number: int, **changes: int) -> Entry:
+    name = f"{kind}{number}"
+    return entry(name, subject=f"mail:{name}", tenant="shop", **changes)
+
+
+def _until_empty(store: InMemoryItems, queue: Queue, gate: SomeGate) -> list[str]:
+    """Take and claim, pace after pace; a pace may read on and find nothing yet."""
+    taken: list[str] = []
+    for _ in range(120):
+        for each in queue.take(after(1), 66, gate):
+            taken.append(each.attempt_id)
+            store.write(Delete("queue", each.key))
+            queue.discard(each.key["position"])
+    return taken
+
+
+def test_a_drained_lane_lets_out_what_lies_behind_a_window_full_of_what_is_held() -> None:
+    """However much came in since; and once nothing is held any more, that goes too."""
+    store, queue = _drained(newer=3 * SHARD_MAX, older=150)
+    assert queue.backlog(after(1), DRAINED).due == 0
+    assert sorted(_until_empty(store, queue, DRAINED)) == sorted(f"old{n}" for n in range(150))
+    left = sorted(_until_empty(store, queue, SomeGate()))
+    assert left == sorted(f"new{n}" for n in range(3 * SHARD_MAX))
+
+
+def test_a_drained_lane_hears_of_retries_behind_its_window() -> None:
+    """They are queued again while new mail comes in; withdrawn, they are not sent."""
+    _, queue = _drained(newer=SHARD_MAX + 1, older=0)
+    for _ in range(3):
+        assert queue.take(after(1), 66, DRAINED) == []
+    retries = [_of("old", n, received_at=99, due_at=after(1)) for n in range(3)]
+    _commit(queue, *(each.put() for each in retries), _of("newer", 1, received_at=101).put())
+    assert queue.backlog(after(1), DRAINED).due == 3
+    _commit(queue, Delete("queue", retries[0].key))
+    assert [each.attempt_id for each in queue.take(after(1), 66, DRAINED)] == ["old1", "old2"]
+    assert queue.take(after(0), 66, DRAINED) == []
+
+
+def test_a_drained_lane_is_looked_through_anew_when_it_is_drained_anew() -> None:
+    """What is held depends on the moment."""
+    store, queue = _drained(newer=SHARD_MAX + 50, older=1)
+    assert _until_empty(store, queue, SomeGate(held={"shop": 99})) == []
+    assert _until_empty(store, queue, DRAINED) == ["old0"]
+
+
 def test_a_slow_domain_takes_its_share_and_no_other_waits() -> None:
     """Its room is that of all its lanes together; the same tenant's other mail passes it."""
     queue = _loaded(
@@ -238,7 +300,7 @@ def test_a_lane_that_has_run_empty_is_forgotten() -> None:
     queue = _loaded(*(entry(f"{n}", tenant=f"t{n}") for n in range(5)))
     for each in queue.take(after(0), 9):
         queue.discard(each.key["position"])
-    assert queue._windows == {}
+    assert queue._places == {}
     assert queue._most == SHARD_MAX
     _commit(queue, entry("again", tenant="t1").put())
     assert [each.attempt_id for each in queue.take(after(0), 9)] == ["again"]

@@ -207,7 +207,7 @@ def test_a_waiting_mail_is_moved_to_the_time_that_a_person_wants() -> None:
             .then(
                 SendTimeSet(at=at, by="ann"),
                 _rescheduled(at),
-                obeyed("its time is set: 1 attempts were waiting"),
+                obeyed("its time is set: 1 attempt was waiting"),
             )
             .now(Status.SCHEDULED)
         )
@@ -222,7 +222,7 @@ def test_a_mail_is_sent_now() -> None:
             .then(
                 SendTimeSet(at=after(10), by="ann"),
                 _rescheduled(after(10)),
-                obeyed("it is sent now: 1 attempts were waiting"),
+                obeyed("it is sent now: 1 attempt was waiting"),
             )
         )
 
