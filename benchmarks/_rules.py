@@ -121,12 +121,11 @@ class Looks:
 
     def __call__(self, wired: Wiring) -> None:
         """Ask, if it is time."""
-        now = time.time()
-        if self.told and now < self.told[-1][0] + LOOKS_EVERY_S:
+        if self.told and time.time() < self.told[-1][0] + LOOKS_EVERY_S:
             return
         eta_s = queue_status(wired)["eta_seconds"]
         if eta_s:
-            self.told.append((now, eta_s))
+            self.told.append((time.time(), eta_s))
 
     def errors(self, ended: float) -> list[float]:
         """Shares of the time that it took indeed."""

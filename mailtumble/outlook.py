@@ -49,8 +49,10 @@ class Outlook:
     def __init__(self, wired: Wiring) -> None:
         """Read queue, quota, stops and pauses."""
         store, plan = wired.store(), wired.plan()
-        self.now = wired.clock.now()
         self.entries = [read_entry(item) for item in in_buckets(store, "queue", str)]
+        # Not before: the mails that have left while it was read are gone, and those that are on
+        # their way are in it no more.
+        self.now = wired.clock.now()
         self.quota: KnownQuota | None = known_quota(store)
         key: dict[str, str | int] = {"account": plan.account, "slice": slice_number(self.now)}
         self.rate_milli = _rate_milli(store.get("slices", key), self.quota, plan.rate_fraction)

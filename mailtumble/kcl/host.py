@@ -135,7 +135,7 @@ class ChildHost(LaneHost):
         Raises:
             MailtumbleError: it can't be done: the child has to end.
         """
-        hosted = self._speaking()
+        hosted, given_at = self._speaking(), self.ports.clock.now()
         if hosted is None:
             return None
         if records:
@@ -152,6 +152,8 @@ class ChildHost(LaneHost):
             self.meter.count(RECORDS, hosted.shard.id, by=len(records))
         pulse = self.vitals.pulses[hosted.shard.id]
         pulse.moved_at, pulse.lag_ms = self.ports.clock.now(), lag_ms
+        if not lag_ms:
+            pulse.tip_at = given_at
         return hosted.lane.committed
 
     async def close_shard(self) -> bool:

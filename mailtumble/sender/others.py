@@ -38,18 +38,20 @@ class OthersWatch:
         if samples == before:
             return
         fields: dict[str, Any] = {SAMPLES: [[each.at, each.sent_24h] for each in samples]}
-        pair = compared(samples, known.observed_at)
+        own = self._sends()
+        # What core has not counted yet of the fleet's own would seem to be others'.
+        pair = compared(samples, min(known.observed_at, own.known_until()))
         if pair is not None:
-            fields["others_milli"] = others_milli(*pair, self._own(*pair))
+            fields["others_milli"] = others_milli(*pair, _own(own, *pair))
         self._store.write(Update("fleet", ITEM, set=fields))
 
-    def _own(self, first: Sample, last: Sample) -> Own:
-        own = self._sends()
-        return Own(
-            sent=own.between(first.at, last.at),
-            left=own.between(first.at - DAY_US, last.at - DAY_US),
-            day=own.day(last.at),
-        )
+
+def _own(sends: OwnSends, first: Sample, last: Sample) -> Own:
+    return Own(
+        sent=sends.between(first.at, last.at),
+        left=sends.between(first.at - DAY_US, last.at - DAY_US),
+        day=sends.day(last.at),
+    )
 
 
 def read_samples(item: Item) -> list[Sample]:

@@ -203,12 +203,12 @@ class SenderShard:
 
     def _probes(self, now: int) -> list[Entry]:
         """One mail, where SES has stopped some and it is this sender's turn to try."""
-        stop = self._fleet.stops.due_probe()
-        if stop is None:
-            return []
-        found = self._queue.take(now, 1, ProbeGate(self._fleet.standing, stop))
-        tells = bool(found) and not found[0].is_over(now)
-        return found if tells and self._fleet.stops.takes(stop) else []
+        for stop in self._fleet.stops.due_probes():
+            found = self._queue.take(now, 1, ProbeGate(self._fleet.standing, stop))
+            tells = bool(found) and not found[0].is_over(now)
+            if tells and self._fleet.stops.takes(stop):
+                return found
+        return []
 
     def _with_instants(self, entries: list[Entry], now: int) -> tuple[list[Entry], list[int]]:
         """Those that get an instant, and the instants; what is urgent may use the day's reserve."""

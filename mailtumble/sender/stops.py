@@ -44,9 +44,9 @@ class StopWatch:
         """Whether mail of a lane is stopped."""
         return stops.covered(self.standing, lane)
 
-    def due_probe(self) -> Stop | None:
-        """A stop for which one mail may be tried now, by whoever :meth:`takes` the turn."""
-        return stops.due_probe(self.standing, self._clock.now())
+    def due_probes(self) -> list[Stop]:
+        """The stops for which one mail may be tried now, by whoever :meth:`takes` the turn."""
+        return stops.due_probes(self.standing, self._clock.now())
 
     def takes(self, stop: Stop) -> bool:
         """Whether it is this sender that tries one mail."""

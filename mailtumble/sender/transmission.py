@@ -5,6 +5,7 @@ Nothing here touches the stream or a table: what comes back is the outcome, as a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -20,12 +21,14 @@ from mailtumble.ports.world import (
 )
 from mailtumble.sender.queue import Entry
 from processors.forwarding import Forwarding, Unforwardable, rewrite
-from schemas.errors import RetryableError
+from schemas.errors import PermanentError, RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
 from schemas.values import SECOND_US, DeferReason
 
 LATE_US: Final = 25_000
 """A call this late after its instant would stand too near to the next ones: the instant is lost."""
+
+logger = logging.getLogger(__name__)
 
 TAG_MAIL: Final = "mailtumble-mail"
 TAG_TARGET: Final = "mailtumble-target"
@@ -115,13 +118,20 @@ class Transmission:
         except ObjectMissing:
             detail = f"no object {entry.object_key} in {entry.bucket}"
             return self._failed(job, "ObjectMissing", detail)
-        except RetryableError as error:
-            return self.not_called(job, f"the mail could not be read: {error}")
+        except (RetryableError, PermanentError) as error:
+            # Tried again later: a grant that is missing, or a key, may be given.
+            detail = f"the mail could not be read: {error}"
+            return self.not_called(job, detail, DeferReason.TRANSIENT)
         try:
             forwarding = Forwarding(entry.alias, entry.envelope_sender, entry.mail_id, entry.tags)
             rewritten = rewrite(raw, forwarding)
         except Unforwardable as error:
             return self._failed(job, "Unforwardable", str(error))
+        except Exception as error:
+            # A mail that shows a fault of ours must not take the others with it; once that is
+            # mended, it is sent by `mail retry`.
+            logger.exception("the mail %s can't be rewritten", entry.mail_id)
+            return self._failed(job, type(error).__name__, str(error))
         tags = {
             TAG_MAIL: entry.mail_id,
             TAG_TARGET: str(entry.target),
@@ -172,13 +182,18 @@ class Transmission:
             size_bytes=len(ready.mail.raw),
         )
 
-    def not_called(self, job: Job, detail: str) -> SendDeferred:
-        """The outcome of a round in which SES was surely not called."""
+    def not_called(
+        self, job: Job, detail: str, reason: DeferReason = DeferReason.NOT_CALLED
+    ) -> SendDeferred:
+        """The outcome of a round in which SES was surely not called.
+
+        NOT_CALLED is due again at once; TRANSIENT waits, longer each time.
+        """
         return SendDeferred(
             target=job.entry.target,
             attempt_id=job.entry.attempt_id,
             round=job.entry.round,
-            reason=DeferReason.NOT_CALLED,
+            reason=reason,
             detail=detail,
             called_at=self._clock.now(),
         )

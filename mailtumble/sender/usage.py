@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from mailtumble import throughput
-from mailtumble.ports.store import ItemStore
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.worker.core import NAME as CORE
+from mailtumble.worker.cursor import cursor_key
 from processors.throughput.window import Sums
 from schemas.values import DAY_US
+
+NEVER: Final = 2**62
 
 
 class OwnSends:
     """Counts recipients, as GetAccount does; times are microseconds UTC.
 
-    What core has not read yet is missing: the last seconds. All raise RetryableError.
+    What core has not read yet is missing: what came after :meth:`known_until`. All raise
+    RetryableError.
     """
 
     def __init__(self, store: ItemStore, generation: str, shards: Sequence[str]) -> None:
@@ -21,6 +27,12 @@ class OwnSends:
         self._store = store
         self._generation = generation
         self._shards = shards
+
+    def known_until(self) -> int:
+        """How far core has read, on every shard; far in the future where there is none to read."""
+        keys = [cursor_key(CORE, self._generation, shard) for shard in self._shards]
+        cursors = [item or {} for item in self._store.get_all("cursors", keys)]
+        return min((_arrived_at(each) for each in cursors if not each.get("closed")), default=NEVER)
 
     def between(self, from_at: int, until_at: int) -> int:
         """To the second; reads an item a minute and shard."""
@@ -40,6 +52,11 @@ class OwnSends:
             self._store, self._generation, self._shards, until_at - DAY_US, until_at
         )
         return [(at, _taken(sums)) for at, sums in found.items()]
+
+
+def _arrived_at(cursor: Item) -> int:
+    at = cursor.get("arrived_at")
+    return at if isinstance(at, int) else 0
 
 
 def _taken(sums: Sums) -> int:

@@ -211,8 +211,12 @@ class SenderParts:
         """``sender`` on one shard."""
         return SenderShard(shard, self._around, self.fleet, self._settings, self.outcomes)
 
-    def poll(self) -> Sequence[Fact]:
-        """Learn of pauses, stops, slow domains and the quota, in one read; what is to be told."""
+    def poll(self) -> None:
+        """Learn of pauses, stops, slow domains and the quota, in one read.
+
+        What is to be told of it goes with the outcomes: what the fleet knows by now can't be told
+        by a later look.
+        """
         fleet = self.fleet
         keys = [fleet.standing.key, STOPS, SLOWED, QUOTA]
         pauses, stops, slowed, quota = self._store.get_all("fleet", keys)
@@ -220,10 +224,11 @@ class SenderParts:
         fleet.stops.learn(stops)
         fleet.destinations.learn(slowed)
         asked = self.quota.poll(quota)
+        self._tell(asked.facts)
         if asked.known is None:
-            return asked.facts
+            return
+        self._tell(fleet.stops.account(enabled=asked.known.sending_enabled))
         self._look_at_others(asked.known, quota)
-        return (*asked.facts, *fleet.stops.account(enabled=asked.known.sending_enabled))
 
     def _look_at_others(self, known: KnownQuota, before: Item | None) -> None:
         """What others send; what can't be told of it now must not cost what SES has just said."""
@@ -232,25 +237,29 @@ class SenderParts:
         except MailtumbleError as error:
             logger.warning("what others send from the account is not known: %s", error)
 
-    def heed(self, job: Job, outcome: Event) -> Sequence[Fact]:
+    def _tell(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            self.outcomes.add(fact)
+
+    def heed(self, job: Job, outcome: Event) -> None:
         """Let the whole fleet slow down, stop, or go on by what SES has answered.
 
-        Returns what is to be appended. Raises RetryableError: the fleet can't be told now.
+        Raises RetryableError: the fleet can't be told now.
         """
         lane = job.entry.lane
         match outcome:
             case SendAccepted(called_at=called_at):
-                return self.fleet.stops.accepted(lane, called_at)
+                self._tell(self.fleet.stops.accepted(lane, called_at))
             case SendDeferred(reason=DeferReason.THROTTLED, called_at=called_at):
                 self.quota.refused(called_at)
             case SendDeferred(reason=DeferReason.DAILY_QUOTA):
                 self.quota.day_is_over()
             case SendDeferred(reason=reason, detail=detail):
                 scope = scope_of(reason, lane.source)
-                return () if scope is None else self.fleet.stops.refused(scope, detail)
+                if scope is not None:
+                    self._tell(self.fleet.stops.refused(scope, detail))
             case _:
                 pass
-        return ()
 
 
 def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:

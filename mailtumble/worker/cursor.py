@@ -63,6 +63,7 @@ class Cursor:
         self.shard_id = shard_id
         self.sequence: str | None = None
         self.epoch = 0
+        self.arrived_at = 0
         self.lost = False
         self._trying: str | None = None
         self._tries = 0
@@ -88,6 +89,7 @@ class Cursor:
             raise self._loss() from error
         self.epoch = _number(item.get("epoch"))
         self.sequence = _text(item.get("sequence"))
+        self.arrived_at = _number(item.get("arrived_at"))
         self.lost = False
         self._trying, self._tries = _text(item.get("trying")), _number(item.get("tries"))
         return Position(
@@ -97,30 +99,33 @@ class Cursor:
             poison=self._trying if self._tries >= TRIES_MAX else None,
         )
 
-    def advance(self, sequence: str) -> Update:
-        """The part of a commit that moves the cursor, and is its fence."""
+    def advance(self, sequence: str, arrived_at: int = 0) -> Update:
+        """The part of a commit that moves the cursor, and is its fence.
+
+        ``arrived_at``: when what is now read of the stream had come to it (microseconds UTC).
+        """
         return Update(
             "cursors",
             self._key,
-            set={"sequence": sequence},
+            set={"sequence": sequence, "arrived_at": arrived_at},
             remove=("trying", "tries"),
             when=self._mine(),
         )
 
-    def commit(self, writes: list[Action], sequence: str) -> None:
-        """Do ``writes`` and move to ``sequence``, all or nothing.
+    def commit(self, writes: list[Action], sequence: str, arrived_at: int = 0) -> None:
+        """Do ``writes`` and move to ``sequence``, all or nothing (see :meth:`advance`).
 
         Raises:
             ShardLost: the epoch is another's now; nothing was written.
         """
         self._own()
         try:
-            self._store.transact([self.advance(sequence), *writes])
+            self._store.transact([self.advance(sequence, arrived_at), *writes])
         except ConditionFailed as error:
             item = dict(zip(error.failed, error.items, strict=True)).get(0)
             if item is None or not self._is_done(item, sequence):
                 raise self._judge(item) from error
-        self.sequence = sequence
+        self.sequence, self.arrived_at = sequence, arrived_at
         self._trying, self._tries = None, 0
 
     def write_in_place(self, writes: list[Action]) -> None:
@@ -178,6 +183,11 @@ class Cursor:
                 "cursors", self._key, set={"trying": self._trying, "tries": self._tries}
             )
         self._change(update)
+
+    def note(self, arrived_at: int) -> None:
+        """Whatever had come until then is read, though no commit says so."""
+        self._change(Update("cursors", self._key, set={"arrived_at": arrived_at}))
+        self.arrived_at = arrived_at
 
     def close(self) -> None:
         """The shard is read to its end: its children may begin."""

@@ -123,6 +123,7 @@ class EmbeddedHost(LaneHost):
         pulse = self.vitals.pulses[hosted.shard.id]
         pause_s = self._poll_interval_s
         while not self._stopping:
+            asked_at = self.ports.clock.now()
             with about(shard=hosted.shard.id):
                 batch = await self._next(reader)
             if batch is None:
@@ -138,6 +139,7 @@ class EmbeddedHost(LaneHost):
                 hosted.thread.shutdown(wait=False)
                 return
             if not batch.lag_ms:
+                pulse.tip_at = asked_at
                 # At the tip: what comes now is worth a read together, and a call of the five.
                 pause_s = self._pause_s(len(batch.records), pause_s)
                 await asyncio.sleep(pause_s)

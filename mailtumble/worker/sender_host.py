@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ from mailtumble.sender.queue import Backlog
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
 from mailtumble.worker import journal
-from mailtumble.worker.application import Fact
 from mailtumble.worker.assembly import Lane, SenderParts
 from mailtumble.worker.lane_host import Hosted, LaneHost, Work
 from mailtumble.worker.metrics import (
@@ -31,7 +31,6 @@ from mailtumble.worker.metrics import (
     UNKNOWN,
     Meter,
 )
-from mailtumble.worker.records import outgoing
 from processors.sending.pacing import RATE_UNIT
 from schemas.errors import RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
@@ -81,9 +80,12 @@ class SenderWork(Work):
     async def finish(self, lanes: Sequence[Hosted]) -> None:
         """Let these lanes' calls under way end, and tell their outcomes."""
         mine = [_sender(hosted) for hosted in lanes]
-        calls = [task for task, lane in self._jobs.items() if lane in mine]
-        if calls:
-            await asyncio.wait(calls)
+        calls = {task for task, lane in self._jobs.items() if lane in mine}
+        while calls:
+            # One call may take half a minute, and the time may be up before: what is known is told.
+            _, calls = await asyncio.wait(calls, timeout=PACE_S)
+            with contextlib.suppress(RetryableError):
+                await self._flush()
         await self._flush()
 
     def close(self) -> None:
@@ -95,13 +97,8 @@ class SenderWork(Work):
             await self.host.blocking(self.parts.outcomes.flush)
 
     async def _poll_fleet(self) -> None:
-        await self._tell(await self.host.blocking(self.parts.poll))
+        await self.host.blocking(self.parts.poll)
         self.host.meter.set(STOPPED, value=len(self.parts.fleet.stops.standing))
-
-    async def _tell(self, facts: Sequence[Fact]) -> None:
-        if facts:
-            records = [outgoing(fact, self.host.ports.clock.now()) for fact in facts]
-            await self.host.blocking(lambda: self.host.ports.stream.append(records))
 
     async def _pace(self, hosted: Hosted) -> None:
         lane = _sender(hosted)
@@ -116,7 +113,7 @@ class SenderWork(Work):
         for job in jobs:
             task = asyncio.create_task(self._carry_out(lane, job))
             self._jobs[task] = lane
-            task.add_done_callback(self._jobs.pop)
+            task.add_done_callback(self._carried_out)
         slow = self.parts.quota.rate_milli() < JUDGED_RATE_MILLI
         if not backlog.free or slow or self.parts.ledger.is_ending():
             self.host.done(hosted, SENDING)
@@ -133,6 +130,14 @@ class SenderWork(Work):
         meter.set(QUEUE_DUE, shard, value=backlog.due)
         meter.set(QUEUE_OLDEST, shard, value=max(0, now - oldest) / SECOND_US)
         meter.set(RATE, value=self.parts.quota.rate_milli() / RATE_UNIT)
+
+    def _carried_out(self, task: asyncio.Task[None]) -> None:
+        del self._jobs[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # Rule 5. Its outcome is not known: the claim's deadline tells so.
+            logger.error("a call failed", exc_info=error)
+            self.host.end(f"a call: {type(error).__name__}: {error}")
 
     async def _carry_out(self, lane: SenderShard, job: Job) -> None:
         wait_us = job.instant_at - PREPARED_US - self.host.ports.clock.now()
@@ -156,7 +161,7 @@ class SenderWork(Work):
         if isinstance(outcome, SendAccepted) and not self.parts.fleet.stops.standing:
             return
         try:
-            await self._tell(await self.host.blocking(lambda: self.parts.heed(job, outcome)))
+            await self.host.blocking(lambda: self.parts.heed(job, outcome))
         except RetryableError as error:
             logger.warning("the fleet could not be told what SES has answered: %s", error)
 

@@ -39,16 +39,18 @@ from mailtumble.worker.patience import Stopping, patiently
 from mailtumble.worker.records import Read, outgoing, read_record
 from mailtumble.worker.timers import Timers
 from mailtumble.worker.trials import Trials
-from mailtumble.worker.writes import Write, Writes
+from mailtumble.worker.writes import Portion, Write, Writes
 from processors.kernel import Judgement, Timer, judge
 from processors.routing.decider import Answer
 from schemas import codec
 from schemas.envelope import EventEnvelope
 from schemas.ids import decision_id, fingerprint
+from schemas.values import SECOND_US
 
 T = TypeVar("T")
 
 BATCH_RECORDS_MAX: Final = 200
+QUIET_US: Final = 15 * SECOND_US
 CAREFUL_RECORDS: Final = BATCH_RECORDS_MAX
 """After a death so many records are tried one at a time: no batch in flight was longer."""
 
@@ -130,6 +132,11 @@ class ShardProcessor:
         self.append_facts(facts)
         self.timers.fired(facts)
 
+    def quiet(self, tip_at: int) -> None:
+        """Nothing came for a while until then: let that be known, too."""
+        if tip_at >= self.cursor.arrived_at + QUIET_US:
+            self.cursor.note(tip_at)
+
     def close(self) -> None:
         """The shard is read to its end: its children may begin."""
         self.patiently(self.cursor.close)
@@ -184,21 +191,20 @@ class ShardProcessor:
             writes.add(read.stored.sequence_number, mine)
         if outputs:
             self.patiently(lambda: self.around.stream.append(outputs))
-        self._commit(writes)
+        self._commit(writes, records[-1].arrived_at)
 
-    def _commit(self, writes: Writes) -> None:
+    def _commit(self, writes: Writes, arrived_at: int) -> None:
         for portion in writes.portions():
-            actions: list[Action] = list(portion.writes.values())
-            sequence = portion.sequence
-            self.patiently(lambda a=actions, s=sequence: self._write(a, s))  # type: ignore[misc]
+            self.patiently(lambda each=portion: self._write(each, arrived_at))  # type: ignore[misc]
             self.tally.commits += 1
             self.application.committed(self.shard, portion.writes)
         for timer, done in self._timers_changed:
             self.timers.committed(timer, done=done)
 
-    def _write(self, actions: list[Action], sequence: str) -> None:
-        if sequence:
-            self.cursor.commit(actions, sequence)
+    def _write(self, portion: Portion, arrived_at: int) -> None:
+        actions: list[Action] = list(portion.writes.values())
+        if portion.sequence:
+            self.cursor.commit(actions, portion.sequence, arrived_at)
         else:
             self.cursor.write_in_place(actions)
 

@@ -24,12 +24,14 @@ US_PER_MS: Final = 1000
 class Pulse:
     """What is known of one shard's progress. Times are microseconds UTC.
 
-    ``steps`` says of what goes on beside the reading when it last came to an end.
+    ``steps`` says of what goes on beside the reading when it last came to an end. ``tip_at`` is
+    when the reading last stood at the tip of the stream.
     """
 
     moved_at: int
     lag_ms: int = 0
     steps: dict[str, int] = field(default_factory=dict)
+    tip_at: int = 0
 
     def lag_us(self, now: int) -> int:
         """How far the reading is behind: while nothing moves, it falls behind with the time."""

@@ -59,9 +59,12 @@ def sampled(samples: Sequence[Sample], new: Sample) -> Sequence[Sample]:
     return [*(each for each in samples if each.at >= oldest), new]
 
 
-def compared(samples: Sequence[Sample], now: int) -> tuple[Sample, Sample] | None:
-    """The two samples that tell most; None: there are none yet that tell anything."""
-    settled = [each for each in samples if each.at <= now - SETTLED_US]
+def compared(samples: Sequence[Sample], known_until: int) -> tuple[Sample, Sample] | None:
+    """The two samples that tell most; None: there are none yet that tell anything.
+
+    ``known_until``: what the fleet itself has sent until then is counted.
+    """
+    settled = [each for each in samples if each.at <= known_until - SETTLED_US]
     if not settled or settled[-1].at - settled[0].at < LEAST_US:
         return None
     return settled[0], settled[-1]

@@ -92,8 +92,11 @@ def ended_by(stops: Stops, lane: Lane, called_at: int) -> tuple[Stop, ...]:
     )
 
 
-def due_probe(stops: Stops, now: int) -> Stop | None:
-    """A stop for which a mail may be tried now; where the account stands still, no other is."""
+def due_probes(stops: Stops, now: int) -> list[Stop]:
+    """The stops for which a mail may be tried now; where the account stands still, no other is.
+
+    There need not be a mail for each: the longest due one must not keep the others waiting.
+    """
     if ACCOUNT in stops:
         stops = {ACCOUNT: stops[ACCOUNT]}
-    return next((each for each in stops.values() if each.probe_at <= now), None)
+    return [each for each in stops.values() if each.probe_at <= now]

@@ -41,6 +41,7 @@ SITES: Final = (
     "dynamodb get_all fleet",
     "dynamodb get_all addresses",
     "dynamodb get_all subjects",
+    "dynamodb get_all cursors",
     "dynamodb query timers",
     "dynamodb query queue",
     "dynamodb query returns",

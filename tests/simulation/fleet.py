@@ -10,7 +10,6 @@ from mailtumble.worker.assembly import Plan, SenderParts, core_lane, intake, sta
 from mailtumble.worker.core import CoreRules
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.patience import Stopping
-from mailtumble.worker.records import outgoing
 from schemas.errors import RetryableError
 from schemas.events import MailReceived
 from schemas.values import SECOND_US
@@ -18,12 +17,11 @@ from tests.simulation.guards import guarded_ports
 from tests.simulation.scheduler import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from mailtumble.ports.stream import Shard
     from mailtumble.sender.shard import SenderShard
     from mailtumble.sender.transmission import Job
-    from mailtumble.worker.application import Fact
     from mailtumble.worker.assembly import Lane
     from mailtumble.worker.shard import ShardProcessor
     from schemas.events import Event
@@ -73,7 +71,7 @@ class SimulatedWorker:
             case core.NAME:
                 self._thread(lambda: self._shards(self._core_lane))
             case sender.NAME:
-                self._thread(lambda: self._every(QUOTA_S, self._poll_quota))
+                self._thread(lambda: self._every(QUOTA_S, self.parts.poll))
                 self._thread(lambda: self._shards(self._sender_lane))
             case _:
                 service = intake(self.ports, self.plan)
@@ -108,14 +106,6 @@ class SimulatedWorker:
             clock.sleep(0.1)
         _unless_not_now(self.parts.outcomes.flush)
         self.process.die()
-
-    def _poll_quota(self) -> None:
-        self._tell(self.parts.poll())
-
-    def _tell(self, facts: Sequence[Fact]) -> None:
-        if facts:
-            now = self.world.clock.now()
-            self.ports.stream.append([outgoing(fact, now) for fact in facts])
 
     def _shards(self, begin: Callable[[Shard], None]) -> None:
         """Start lanes as shards become ready: what a host does."""
@@ -160,7 +150,7 @@ class SimulatedWorker:
     def _carry_out(self, lane: SenderShard, job: Job) -> None:
         outcome = self.parts.transmission.carry_out(job, lane)
         lane.report(job, outcome)
-        _unless_not_now(lambda: self._tell(self.parts.heed(job, outcome)))
+        _unless_not_now(lambda: self.parts.heed(job, outcome))
         self._jobs -= 1
 
     def _drive(self, shard: Shard, lane: Lane, pace: Callable[[], None]) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import deque
 
 from mailtumble import throughput
-from mailtumble.ports.store import Update
+from mailtumble.ports.store import Put, Update
 from mailtumble.ports.world import Quota
 from mailtumble.sender.others import OthersWatch, read_samples
 from mailtumble.sender.quota import ITEM, QuotaWatch
 from mailtumble.sender.usage import OwnSends
+from mailtumble.worker.cursor import cursor_key
 from processors.sending.pacing import RATE_UNIT
 from processors.throughput.projection import Grain
 from schemas.values import DAY_US, HOUR_US, SECOND_US
 from tests.fakes import InMemoryItems, VirtualClock
 
 MAX_RATE = 80.0
+CURSOR = cursor_key("core", "g1", "s1")
 WHOLE = int(MAX_RATE * 0.952 * RATE_UNIT)
 
 
@@ -32,6 +34,8 @@ class World:
         self._counted = 0
         self._uncounted: deque[int] = deque([0] * late_s)
         self._owed = 0.0
+        self.lag_s = 0
+        self._unread: deque[int] = deque()
 
     def quota(self) -> Quota:
         """The limits in force."""
@@ -54,8 +58,20 @@ class World:
         return rate
 
     def _count(self, own: int) -> None:
-        """As core does."""
-        second = self.clock.now() // SECOND_US * SECOND_US
+        """As core does, which reads what was sent ``lag_s`` seconds ago."""
+        self._unread.append(own)
+        if len(self._unread) > self.lag_s:
+            self._read(self.clock.now() - (len(self._unread) - 1) * SECOND_US)
+
+    def catch_up(self) -> None:
+        """Core reads all that there is."""
+        while self._unread:
+            self._read(self.clock.now() - len(self._unread) * SECOND_US)
+
+    def _read(self, at: int) -> None:
+        own = self._unread.popleft()
+        self.store.write(Put("cursors", {**CURSOR, "arrived_at": at}))
+        second = at // SECOND_US * SECOND_US
         for grain in Grain:
             begins_at = second - second % grain.value
             part = (second - begins_at) // grain.part_us
@@ -121,3 +137,27 @@ def test_what_was_sent_a_day_ago_is_no_riddle() -> None:
         rate = world.second(others=0)
         world._counted -= 76
         assert rate == WHOLE
+
+
+def test_a_core_that_lags_is_not_taken_for_others() -> None:
+    """Sends that it has not counted yet are the fleet's own; afterwards others are seen again."""
+    world = World()
+    for _ in range(300):
+        world.second(others=0)
+    world.lag_s = 200
+    assert {world.second(others=0) for _ in range(400)} == {WHOLE}
+    world.lag_s = 0
+    world.catch_up()
+    assert {world.second(others=0) for _ in range(400)} == {WHOLE}
+    rates = [world.second(others=20) for _ in range(400)]
+    assert rates[-1] < 0.8 * WHOLE
+
+
+def test_while_core_stands_still_what_was_known_of_others_stays() -> None:
+    """Nothing newer can be said."""
+    world = World()
+    for _ in range(500):
+        world.second(others=20)
+    world.lag_s = 10_000
+    rates = [world.second(others=20) for _ in range(600)]
+    assert 0.7 * WHOLE < min(rates) <= max(rates) < 0.8 * WHOLE

@@ -59,16 +59,12 @@ def test_one_of_the_fleet_tries_one_mail(pair: Pair) -> None:
     """The turn is taken under a condition; the next comes later."""
     pair.one.refused("example.com", "no MX")
     pair.poll(pair.two)
-    assert pair.one.due_probe() is None
+    assert pair.one.due_probes() == []
     pair.clock.advance(5)
-    stops = [watch.due_probe() for watch in (pair.one, pair.two)]
-    assert stops[0] is not None
-    assert stops[0] == stops[1]
-    assert [w.takes(s) for w, s in zip((pair.one, pair.two), stops, strict=True) if s] == [
-        True,
-        False,
-    ]
-    assert pair.two.due_probe() is None
+    (first,), (second,) = (watch.due_probes() for watch in (pair.one, pair.two))
+    assert first == second
+    assert [pair.one.takes(first), pair.two.takes(second)] == [True, False]
+    assert pair.two.due_probes() == []
 
 
 def test_other_domains_go_on(pair: Pair) -> None:
@@ -85,7 +81,7 @@ def test_getaccount_stops_and_starts_the_fleet_by_itself(pair: Pair) -> None:
     (told,) = pair.one.account(enabled=False)
     assert told.events == (SendingStopped(scope=ACCOUNT, why=DISABLED),)
     pair.poll(pair.two)
-    assert pair.two.due_probe() is None
+    assert pair.two.due_probes() == []
     assert len(pair.two.account(enabled=True)) == 1
     assert pair.one.account(enabled=True) == ()
     pair.one.refused(ACCOUNT, "configuration set paused")
@@ -117,6 +113,19 @@ class TestShard:
         (probe,) = lane.pace()
         assert probe.probes
         assert lane.may_call(probe)
+        assert lane.pace() == []
+
+    def test_a_stop_without_mail_does_not_keep_others_from_being_tried(self, place: Place) -> None:
+        """Its mail may all be over, or held by a person: it is due, again and again."""
+        self._scheduled(place)
+        lane = place.lane()
+        place.read(lane)
+        place.stops.refused("nothing-waits.example", "no MX")
+        place.clock.advance(1)
+        place.stops.refused("example.com", "no MX")
+        place.clock.advance(5)
+        (probe,) = lane.pace()
+        assert probe.probes
         assert lane.pace() == []
 
     def test_when_it_is_over_all_leave(self, place: Place) -> None:

@@ -13,6 +13,7 @@ from mailtumble.ports.world import (
     SendImpossible,
     SendRefused,
 )
+from mailtumble.sender import transmission
 from mailtumble.sender.transmission import (
     LATE_US,
     TAG_ATTEMPT,
@@ -23,7 +24,7 @@ from mailtumble.sender.transmission import (
     Ready,
     Transmission,
 )
-from schemas.errors import RetryableError
+from schemas.errors import PermanentError, RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
 from schemas.values import SECOND_US, DeferReason
 from tests.fakes import InMemoryObjects, InMemoryProvider, VirtualClock
@@ -185,19 +186,38 @@ def test_a_mail_that_goes_round_in_circles_fails(sender: Sender) -> None:
     assert outcome.code == "Unforwardable"
 
 
-def test_an_outage_of_s3_ends_the_round_without_a_call(sender: Sender) -> None:
-    """The next round tries again."""
+@pytest.mark.parametrize("error", [RetryableError("slow down"), PermanentError("AccessDenied")])
+def test_a_mail_that_cannot_be_read_is_tried_again_later(sender: Sender, error: Exception) -> None:
+    """Later each time: the outage may last, and the grant be given only tomorrow."""
 
     class Down(InMemoryObjects):
         """Doesn't answer."""
 
-        def get(self, bucket: str, key: str) -> bytes:
+        def get(self, bucket: str, key: str) -> bytes:  # noqa: ARG002
             """Only an error."""
-            message = f"{bucket}/{key}: slow down"
-            raise RetryableError(message)
+            raise error
 
     sender.transmission = Transmission(Down(), sender.post, sender.clock, UNKNOWN_WAIT_US)
-    assert "slow down" in _not_called(sender.carry_out()).detail
+    outcome = sender.carry_out()
+    assert isinstance(outcome, SendDeferred)
+    assert (outcome.reason, sender.post.accepted) == (DeferReason.TRANSIENT, [])
+    assert str(error) in outcome.detail
+
+
+def test_a_mail_that_shows_a_fault_of_ours_fails_alone(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the fault's name on the log; the process goes on with the others."""
+
+    def broken(*_: object) -> object:
+        message = "a header of a kind that nobody thought of"
+        raise KeyError(message)
+
+    monkeypatch.setattr(transmission, "rewrite", broken)
+    outcome = sender.carry_out()
+    assert isinstance(outcome, SendFailed)
+    assert outcome.code == "KeyError"
+    assert "can't be rewritten" in caplog.text
 
 
 def test_a_missed_instant_is_replaced_by_another(sender: Sender) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from mailtumble.intake.notification import NO_VERIFICATION
 from mailtumble.intake.sns import NoVerification
@@ -16,6 +16,7 @@ from processors.fleet.decider import Fleet, Pause
 from processors.mail import Rules
 from processors.moderation.rules import Rule
 from processors.sending.lanes import Lane
+from schemas import codec
 from schemas.events import QuotaObserved
 from schemas.ids import address_subject
 from schemas.values import ModerationAction, SuppressionReason
@@ -78,7 +79,10 @@ def test_a_sender_learns_of_pauses_before_it_learns_that_it_may_send() -> None:
     ports.store.write(pauses_item("g1", Fleet({"shop": Pause("ann")})))
     parts = SenderParts(ports, Plan(owner="sender-1", bucket="mail"), lambda: False)
     assert parts.quota.known is None
-    assert [type(fact.events[0]) for fact in parts.poll()] == [QuotaObserved]
+    parts.poll()
+    parts.outcomes.flush()
+    (told,) = cast("InMemoryStream", ports.stream).records()
+    assert [type(event) for event in codec.decode(told.data).events] == [QuotaObserved]
     assert parts.quota.known is not None
     assert parts.fleet.standing.held_since(Lane("shop", "", "")) == 0
 

@@ -93,6 +93,18 @@ def test_a_successor_goes_on_where_the_last_commit_was(store: Forgetful) -> None
     successor.commit(_write("b"), TWO)
 
 
+def test_the_cursor_tells_until_when_the_stream_is_read(store: Forgetful) -> None:
+    """By its commits, and where nothing comes by a note; a zombie notes nothing."""
+    cursor = _owner(store)
+    cursor.commit([], ONE, arrived_at=5)
+    assert (_item(store)["arrived_at"], cursor.arrived_at) == (5, 5)
+    cursor.note(9)
+    assert (_item(store)["arrived_at"], _item(store)["sequence"]) == (9, ONE)
+    assert _owner(store).arrived_at == 9
+    with pytest.raises(ShardLost):
+        cursor.note(11)
+
+
 def test_a_zombie_cannot_write_any_more(store: Forgetful) -> None:
     """After a takeover every write of the old owner fails, and writes nothing."""
     zombie = _owner(store)

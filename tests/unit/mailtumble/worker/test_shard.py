@@ -11,7 +11,7 @@ from mailtumble.ports.store import Action
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.worker.cursor import TRIES_MAX, ShardLost
 from mailtumble.worker.patience import Stopping
-from mailtumble.worker.shard import BATCH_RECORDS_MAX
+from mailtumble.worker.shard import BATCH_RECORDS_MAX, QUIET_US
 from schemas.codec import encode
 from schemas.envelope import GENESIS
 from schemas.errors import RetryableError
@@ -294,6 +294,20 @@ def test_a_due_timer_is_appended_and_its_decision_made_when_it_is_read(place: Pl
     place.run(owner)
     assert _status(place) == "scheduled"
     assert place.store.scan("timers") == []
+
+
+def test_a_quiet_shard_tells_that_nothing_came(place: Place) -> None:
+    """Each fifteen seconds: whoever counts by this application's views knows until when."""
+    place.tell(RECEIPT)
+    owner = place.owner()
+    place.run(owner)
+    came_at = owner.cursor.arrived_at
+    assert came_at == place.stream.records()[-1].arrived_at
+    for later_us in (1, QUIET_US - 1):
+        owner.quiet(came_at + later_us)
+    assert owner.cursor.arrived_at == came_at
+    owner.quiet(came_at + QUIET_US)
+    assert place.owner().cursor.arrived_at == came_at + QUIET_US
 
 
 def _unavailable(names: Sequence[str]) -> object:

@@ -13,7 +13,7 @@ from processors.sending.stops import (
     PROBE_LONGEST_US,
     Stop,
     begun,
-    due_probe,
+    due_probes,
     ended_by,
     scope_of,
 )
@@ -58,8 +58,8 @@ def test_single_mails_try_less_and_less_often() -> None:
     for _ in range(7):
         waits.append((probed.probe_at - now) // SECOND_US)
         now = probed.probe_at
-        assert due_probe({ACCOUNT: probed}, now - 1) is None
-        assert due_probe({ACCOUNT: probed}, now) == probed
+        assert due_probes({ACCOUNT: probed}, now - 1) == []
+        assert due_probes({ACCOUNT: probed}, now) == [probed]
         probed = probed.probed(now)
     assert waits == [5, 10, 20, 40, 60, 60, 60]
     assert (PROBE_FIRST_US, PROBE_LONGEST_US) == (5 * SECOND_US, 60 * SECOND_US)
@@ -69,7 +69,7 @@ def test_nothing_is_tried_where_getaccount_says_that_sending_is_off() -> None:
     """It will say so when it is on; until then an acceptance ends nothing either."""
     off = stop(why=DISABLED)
     assert off.probe_at == NEVER
-    assert due_probe({ACCOUNT: off}, NOW + 10**12) is None
+    assert due_probes({ACCOUNT: off}, NOW + 10**12) == []
     assert ended_by({ACCOUNT: off}, LANE, NOW + 1) == ()
 
 
@@ -83,4 +83,4 @@ def test_an_acceptance_ends_what_covers_it() -> None:
 def test_while_the_account_stands_still_domains_are_not_tried() -> None:
     """One probe tells of both."""
     standing = {"example.com": stop("example.com"), ACCOUNT: stop().probed(NOW)}
-    assert due_probe(standing, NOW + PROBE_FIRST_US) is None
+    assert due_probes(standing, NOW + PROBE_FIRST_US) == []
