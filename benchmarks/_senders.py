@@ -32,7 +32,7 @@ from mailtumble.logs import log_to_stderr
 from mailtumble.parent import die_with
 from mailtumble.ports.stream import EventStream, OutgoingRecord, Shard, ShardReader
 from mailtumble.ports.world import OutgoingMail, SendRefused
-from mailtumble.sender.queue import Entry
+from mailtumble.sender.entry import Entry
 from mailtumble.sender.quota import ITEM
 from mailtumble.sender.transmission import Job
 from mailtumble.settings import load_settings

@@ -12,7 +12,7 @@ from typing import Final
 
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.sender.application import GENERATION, NAME
-from mailtumble.sender.queue import Entry, read_entry
+from mailtumble.sender.entry import Entry, read_entry
 from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import ITEM as STOPS

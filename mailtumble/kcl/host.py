@@ -140,7 +140,7 @@ class ChildHost(LaneHost):
             return None
         if records:
             try:
-                await hosted.run(lambda: hosted.lane.process(records))
+                await hosted.process(records)
             except ShardLost as error:
                 self.lost(hosted, error)
                 return None

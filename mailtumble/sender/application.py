@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.sender.queue import entry_of, withdrawal
+from mailtumble.sender.entry import entry_of, withdrawal
 from mailtumble.worker.application import (
     FORGOTTEN,
     NOTHING,

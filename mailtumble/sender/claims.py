@@ -31,7 +31,7 @@ from mailtumble.ports.store import (
     Put,
     absent_or,
 )
-from mailtumble.sender.queue import Entry
+from mailtumble.sender.entry import Entry
 from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.horizon import number
 from mailtumble.worker.timers import Timers

@@ -1,19 +1,17 @@
-"""The sender's queue: entries in DynamoDB by bucket and lane#due#attempt, the next in memory."""
+"""The sender's queue: all entries in DynamoDB, the next of each lane in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from mailtumble.ports.store import Delete, Item, ItemStore, Put, Update
 from mailtumble.ports.stream import Shard
+from mailtumble.sender.entry import Entry, read_entry
 from mailtumble.worker.horizon import END, Reader, Window, due_text, number, text
-from processors.sending.dispatch import Attempt, Dispatch, own_address
 from processors.sending.fairness import Choice
-from processors.sending.lanes import Lane, domain_of, read_lane
-from schemas.errors import InvariantBroken
-from schemas.ids import bucket, mail_of
+from processors.sending.lanes import Lane, read_lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,106 +26,6 @@ class Backlog:
     due: int = 0
     oldest_due_at: int | None = None
     free: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One attempt that waits: all that is needed to send it, so that no other read is."""
-
-    subject: str
-    mail_id: str
-    target: int
-    attempt_id: str
-    number: int
-    round: int
-    address: str
-    tenant: str
-    source: str
-    urgent: bool
-    received_at: int
-    due_at: int
-    expires_at: int
-    cancelled: bool
-    alias: str
-    tags: tuple[str, ...]
-    envelope_sender: str
-    bucket: str
-    object_key: str
-
-    def is_over(self, now: int) -> bool:
-        """Whether it is to be taken out without a call."""
-        return self.cancelled or self.expires_at <= now
-
-    @property
-    def key(self) -> dict[str, str]:
-        """Where it lies in the table."""
-        return queue_key(self.subject, self.lane, self.due_at, self.attempt_id)
-
-    @property
-    def lane(self) -> Lane:
-        """The part of the queue it waits in."""
-        return Lane(self.tenant, self.source, domain_of(self.address), urgent=self.urgent)
-
-    def put(self) -> Put:
-        """The write that queues it."""
-        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        fields["mail_bucket"] = fields.pop("bucket")
-        return Put("queue", {**fields, **self.key})
-
-
-def queue_key(subject: str, lane: Lane, due_at: int, attempt_id: str) -> dict[str, str]:
-    """Sorted by lane, then by due time: lanes are found by skipping through the key."""
-    position = f"{lane.text}#{due_text(due_at)}#{attempt_id}"
-    return {"bucket": bucket(subject), "position": position}
-
-
-def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
-    """The queue entry of a waiting attempt."""
-    mail = dispatch.mail
-    if mail is None:
-        message = f"{subject}: scheduled before it was received"
-        raise InvariantBroken(message)
-    scheduled = attempt.scheduled
-    return Entry(
-        subject=subject,
-        mail_id=mail_of(subject) or subject,
-        target=scheduled.target,
-        attempt_id=scheduled.attempt_id,
-        number=scheduled.number,
-        round=attempt.round,
-        address=scheduled.address,
-        tenant=scheduled.tenant,
-        source=attempt.lane.source,
-        urgent=attempt.lane.urgent,
-        received_at=mail.received_at,
-        due_at=due_at(attempt),
-        expires_at=scheduled.expires_at,
-        cancelled=attempt.cancelled,
-        alias=own_address(dispatch),
-        tags=dispatch.tags,
-        envelope_sender=mail.envelope_sender,
-        bucket=mail.bucket,
-        object_key=mail.object_key,
-    )
-
-
-def due_at(attempt: Attempt) -> int:
-    """When it may go; what is cancelled is taken out at once."""
-    return 0 if attempt.cancelled else attempt.scheduled.due_at
-
-
-def withdrawal(subject: str, attempt: Attempt) -> Delete:
-    """The write that takes an attempt out of the queue, if it is still there."""
-    scheduled = attempt.scheduled
-    key = queue_key(subject, attempt.lane, due_at(attempt), scheduled.attempt_id)
-    return Delete("queue", key)
-
-
-def read_entry(item: Item) -> Entry:
-    """An entry as the table holds it."""
-    fields: dict[str, Any] = {name: item[name] for name in Entry.__slots__ if name != "bucket"}
-    fields["tags"] = tuple(fields["tags"])
-    return Entry(bucket=text(item, "mail_bucket"), **fields)
 
 
 class Gate(Protocol):
@@ -164,6 +62,10 @@ SHARD_MAX: Final = 2_000
 LANE_LEAST: Final = 100
 """Entries in memory, of some 2 KB each: the lanes of a shard share the first, none has less than
 the second."""
+
+
+FILLS_MAX: Final = 4
+"""Lanes that are read on in one take: one costs a query a bucket, 256 of them on a single shard."""
 
 
 @dataclass(slots=True)
@@ -229,15 +131,17 @@ class Queue:
         self._reader = Reader(store, "queue", shard)
         self._places: dict[str, _Place] = {}
         self._most = SHARD_MAX
+        self._fills = 0
         self._choice = Choice({}, frozenset()) if choice is None else choice
 
     def load(self) -> None:
-        """Find the lanes and read the earliest entries of each."""
-        self._places = {}
-        names = self._reader.prefixes()
-        self._most = _part(len(names))
-        for name in names:
-            self._reader.fill(self._place(name).window)
+        """Find the lanes. What is in them is read as it is wanted, of what is urgent first."""
+        lanes = {name: read_lane(name) for name in self._reader.prefixes()}
+        self._most = most = _part(len(lanes))
+        self._places = {
+            name: _Place(lanes[name], Window(f"{name}#", until=f"{name}#", most=most))
+            for name in sorted(lanes, key=lambda name: not self._choice.is_urgent(lanes[name]))
+        }
 
     def committed(self, writes: Mapping[tuple[str, str], Put | Delete | Update]) -> None:
         """Follow a commit of this shard."""
@@ -268,10 +172,13 @@ class Queue:
         """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.
 
         Of what is held only what is to be taken out without a call. Entries stay in memory
-        until a claim's success or failure discards them.
+        until a claim's success or failure discards them. A lane of which nothing is in memory
+        may have to wait for the next call: only a few are read in one.
         """
+        self._fills = FILLS_MAX
         waiting = {
-            place.lane: self._ready(name, place, now, gate) for name, place in self._places.items()
+            place.lane: self._ready(name, place, now, gate)
+            for name, place in list(self._places.items())
         }
         heads = {lane: head for lane, ready in waiting.items() if (head := next(ready, None))}
         due = {lane: _rank(head) for lane, head in heads.items()}
@@ -316,18 +223,25 @@ class Queue:
     def _ready(self, name: str, place: _Place, now: int, gate: Gate) -> Iterator[Item]:
         """What of a lane may be taken, the earliest first."""
         if place.window.exhausted:
-            self._reader.fill(place.window)
+            self._fill(name, place.window)
         before, since = _until(name, now), gate.held_since(place.lane)
         free = place.free(before, since)
         if since is None:
             return iter(free)
         if since and not free:
-            self._look_behind(place, since)
+            self._look_behind(name, place, since)
             free = place.free(before, since)
         held = (each for each in place.window.due(before) if not _came_before(each, since))
         return iter([*(each for each in held if _is_over(each, now)), *free])
 
-    def _look_behind(self, place: _Place, since: int) -> None:
+    def _fill(self, name: str, window: Window) -> None:
+        """Read on, unless enough was read by now; the lane goes behind those that wait for it."""
+        if self._fills:
+            self._fills -= 1
+            self._places[name] = self._places.pop(name)
+            self._reader.fill(window)
+
+    def _look_behind(self, name: str, place: _Place, since: int) -> None:
         """Read on in a lane that is drained, and whose window is full of what is held."""
         if place.window.until == END:
             return
@@ -335,7 +249,7 @@ class Queue:
         if older is None:
             older = place.older = _Older(since, place.window.until, place.window.behind())
         if older.window.exhausted:
-            self._reader.fill(older.window)
+            self._fill(name, older.window)
             older.window.keep(lambda item: _came_before(item, since))
 
     def _place(self, position: str) -> _Place:

@@ -18,10 +18,11 @@ from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.sender.application import NAME, SenderApplication, unknown_id
 from mailtumble.sender.claims import Claims, ClaimTimes
 from mailtumble.sender.destinations import Destinations, Permits
+from mailtumble.sender.entry import Entry
 from mailtumble.sender.gate import ProbeGate, SenderGate
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.outcomes import Outcomes
-from mailtumble.sender.queue import Backlog, Entry, Queue
+from mailtumble.sender.queue import Backlog, Queue
 from mailtumble.sender.standing import AddressStanding, Standing
 from mailtumble.sender.stops import StopWatch
 from mailtumble.sender.transmission import Job
@@ -145,13 +146,14 @@ class SenderShard:
             ShardLost: another owner has the shard.
             RetryableError: nothing is lost; claims that were made run into their deadline.
         """
-        now = self._around.clock.now()
+        began = self._around.clock.now()
         self._slow_down()
-        probes = self._probes(now)
-        others = self._queue.take(now, limit, self._gate)
+        probes = self._probes(began)
+        others = self._queue.take(began, limit, self._gate)
         due = [*probes, *(each for each in others if each not in probes)]
         if not due:
             return []
+        now = self._around.clock.now()  # the queue may have been read on, which takes its time
         alive = (each.address for each in due if not each.is_over(now))
         standing = self._fleet.standing.of(alive, now)
         good = [

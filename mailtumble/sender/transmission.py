@@ -19,7 +19,7 @@ from mailtumble.ports.world import (
     SendRefused,
     Transport,
 )
-from mailtumble.sender.queue import Entry
+from mailtumble.sender.entry import Entry
 from processors.forwarding import Forwarding, Unforwardable, rewrite
 from schemas.errors import PermanentError, RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown

@@ -151,7 +151,7 @@ class EmbeddedHost(LaneHost):
 
     async def _process(self, hosted: Hosted, batch: Batch) -> None:
         try:
-            await hosted.run(lambda: hosted.lane.process(batch.records))
+            await hosted.process(batch.records)
         except ShardLost as error:
             self.lost(hosted, error)
         self.meter.count(RECORDS, hosted.shard.id, by=len(batch.records))

@@ -15,11 +15,12 @@ from functools import partial
 from typing import ClassVar, Final, TypeVar
 
 from mailtumble.logs import about
-from mailtumble.ports.stream import Shard
+from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.worker.assembly import Lane, Plan, Ports
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Agent, FaustApp, Web
 from mailtumble.worker.metrics import CONFLICTS, FENCED
+from mailtumble.worker.shard import BATCH_RECORDS_MAX
 from mailtumble.worker.web import STALLED_US, Pulse, Vitals
 from mailtumble.worker.works import generation_of
 from schemas.errors import MailtumbleError, RetryableError
@@ -61,6 +62,12 @@ class Hosted:
                 return step()
 
         return await self.agent.ask(lambda: loop.run_in_executor(self.thread, told))
+
+    async def process(self, records: Sequence[StoredRecord]) -> None:
+        """Work records off, a batch a turn: a sender that reads a backlog has mail to send too."""
+        for start in range(0, len(records), BATCH_RECORDS_MAX):
+            batch = records[start : start + BATCH_RECORDS_MAX]
+            await self.run(partial(self.lane.process, batch))
 
 
 class Work:

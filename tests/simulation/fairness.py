@@ -9,8 +9,9 @@ from typing import Final
 
 from mailtumble.ports.store import Put
 from mailtumble.ports.stream import Shard
+from mailtumble.sender.entry import Entry
 from mailtumble.sender.instants import Instants
-from mailtumble.sender.queue import Entry, Queue
+from mailtumble.sender.queue import Queue
 from mailtumble.sender.shard import TAKE_MAX
 from mailtumble.worker.sender_host import CALLS_MAX, PACE_S
 from mailtumble.worker.writes import Writes

@@ -20,7 +20,7 @@ from schemas.envelope import EventEnvelope, Head
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mailtumble.sender.queue import Entry
+    from mailtumble.sender.entry import Entry
     from mailtumble.worker.memory import SubjectMemory
 
 

@@ -10,9 +10,9 @@ import pytest
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.destinations import Destinations
+from mailtumble.sender.entry import Entry
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.outcomes import Outcomes
-from mailtumble.sender.queue import Entry
 from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import StopWatch

@@ -10,7 +10,7 @@ import pytest
 from mailtumble.ports.store import Action, Item, Put
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.claims import CLAIMS_PER_TRANSACTION, Claims
-from mailtumble.sender.queue import Entry
+from mailtumble.sender.entry import Entry
 from mailtumble.worker.cursor import Cursor, ShardLost
 from mailtumble.worker.timers import Timers
 from schemas.errors import RetryableError

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtumble.ports.store import Delete, Put, Update
+from mailtumble.ports.store import Delete, Page, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.sender.queue import (
-    LANE_LEAST,
-    SHARD_MAX,
-    Entry,
-    Queue,
-    entry_of,
-    queue_key,
-    read_entry,
-    withdrawal,
-)
+from mailtumble.sender.entry import Entry, entry_of, queue_key, read_entry, withdrawal
+from mailtumble.sender.queue import FILLS_MAX, LANE_LEAST, SHARD_MAX, Queue
 from mailtumble.worker.writes import Writes
 from processors.sending import dispatch
 from processors.sending.fairness import Choice
@@ -39,8 +32,14 @@ WHOLE = Shard("shard-0", 0, HASH_KEY_SPACE - 1)
 def _loaded(*entries: Entry) -> Queue:
     store = InMemoryItems()
     store.write_all([each.put() for each in entries])
-    queue = Queue(store, WHOLE)
+    return _read(Queue(store, WHOLE))
+
+
+def _read(queue: Queue) -> Queue:
+    """With the earliest of each lane in memory."""
     queue.load()
+    for _ in range(10):
+        queue.take(0, 0)
     return queue
 
 
@@ -188,6 +187,44 @@ def test_a_drained_lane_lets_out_what_lies_behind_a_window_full_of_what_is_held(
     assert sorted(_until_empty(store, queue, DRAINED)) == sorted(f"old{n}" for n in range(150))
     left = sorted(_until_empty(store, queue, SomeGate()))
     assert left == sorted(f"new{n}" for n in range(3 * SHARD_MAX))
+
+
+class Counting(InMemoryItems):
+    """Counts its queries."""
+
+    queries = 0
+
+    def query(self, *args: Any, **options: Any) -> Page:  # noqa: ANN401 - as they are given
+        """As ever."""
+        self.queries += 1
+        return super().query(*args, **options)
+
+
+def test_a_take_reads_a_few_lanes_and_the_urgent_ones_first() -> None:
+    """However many wait, or are looked through: a mail that is due waits for no more than that."""
+    store = Counting()
+    store.write_all(
+        [
+            entry(
+                f"{lane}-{n}", subject=f"mail:{lane}-{n}", tenant=f"t{lane:02d}", urgent=lane == 9
+            ).put()
+            for lane in range(12)
+            for n in range(2 * LANE_LEAST)
+        ]
+    )
+    queue = Queue(store, WHOLE)
+    queue.load()
+    gate = SomeGate(held={f"t{lane:02d}": 1 for lane in range(9)})
+    seen: set[str] = set()
+    for pace in range(20):
+        before = store.queries
+        taken = queue.take(after(0), 66, gate)
+        assert store.queries - before <= FILLS_MAX * 256
+        seen |= {each.tenant for each in taken}
+        for each in taken:
+            queue.discard(each.key["position"])
+        assert pace or seen == {"t09"}
+    assert seen == {"t09", "t10", "t11"}
 
 
 def test_a_drained_lane_hears_of_retries_behind_its_window() -> None:
