@@ -10,6 +10,7 @@ time of a call. And MiniStack must not outlive whoever started it.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from mailtumble.local.ministack_queues import hasten
 from mailtumble.parent import die_with
 
 EXPIRE_EVERY_S: Final = 60.0
+COLLECTED_AT: Final = (10_000, 50, 100_000)
 KEEP_ALIVE_S: Final = 75
 PARENT_VARIABLE: Final = "MAILTUMBLE_MINISTACK_PARENT"
 
@@ -35,6 +37,9 @@ def main() -> None:
     for module, name in (*expiring, (sqs, "_expire_retained")):
         setattr(module, name, at_most_every(EXPIRE_EVERY_S, getattr(module, name)))
     hasten(sqs)
+    # It keeps what it is given for good: to look through millions of items for garbage, again and
+    # again, finds none, and holds up everybody for a second.
+    gc.set_threshold(*COLLECTED_AT)
     uvicorn.run(
         app,
         host=os.environ["BIND_HOST"],

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 from mailtumble.ports.stream import Shard
 from mailtumble.worker.assembly import core_lane
 from mailtumble.worker.core import NAME
 from mailtumble.worker.lane_host import Hosted, Work
 from mailtumble.worker.shard import ShardProcessor
-
-TOLD_S: Final = 10.0
 
 
 class CoreWork(Work):
@@ -22,12 +20,13 @@ class CoreWork(Work):
         """``core`` on one shard."""
         return core_lane(shard, self.host.ports, self.host.plan, self.host.stopping)
 
-    def add_timers(self) -> None:
-        """Tell of quiet shards."""
-        host = self.host
-        tell = host.guarded("progress", lambda: host.each_lane("progress", self._tell))
-        host.faust.timer(TOLD_S, tell)
-
-    async def _tell(self, hosted: Hosted) -> None:
+    async def tick(self, hosted: Hosted) -> None:
+        """What is due; and that nothing came, where nothing did."""
+        lane = cast("ShardProcessor", hosted.lane)
         tip_at = self.host.vitals.pulses[hosted.shard.id].tip_at
-        await hosted.run(lambda: cast("ShardProcessor", hosted.lane).quiet(tip_at))
+
+        def ticked() -> None:
+            lane.tick()
+            lane.quiet(tip_at)
+
+        await hosted.run(ticked)

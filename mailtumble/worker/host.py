@@ -170,6 +170,8 @@ class EmbeddedHost(LaneHost):
             async with asyncio.timeout(STOP_WITHIN_S):
                 if self._readers:
                     await asyncio.wait(set(self._readers))
+                # A pace that is under way has calls to come.
+                await asyncio.gather(*map(self.leave, self.lanes.values()))
                 # What was done in the world is told in any case: facts need no owner.
                 await self.work.finish(list(self.lanes.values()))
                 if clean:

@@ -92,6 +92,10 @@ class Work:
         """The application on one shard."""
         raise NotImplementedError
 
+    async def tick(self, hosted: Hosted) -> None:
+        """What is due on a lane."""
+        await hosted.run(hosted.lane.tick)
+
     def add_timers(self) -> None:
         """What happens again and again besides ticks."""
 
@@ -134,7 +138,9 @@ class LaneHost:
 
     def add_timers(self) -> None:
         """What happens again and again."""
-        self.faust.timer(TICK_S, self.guarded("tick", lambda: self.each_lane("ticks", self._tick)))
+        self.faust.timer(
+            TICK_S, self.guarded("tick", lambda: self.each_lane("ticks", self.work.tick))
+        )
         self.work.add_timers()
 
     async def each_lane(self, name: str, step: Callable[[Hosted], Awaitable[None]]) -> None:
@@ -270,6 +276,3 @@ class LaneHost:
             hosted.thread.shutdown(wait=False, cancel_futures=True)
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.work.close()
-
-    async def _tick(self, hosted: Hosted) -> None:
-        await hosted.run(hosted.lane.tick)

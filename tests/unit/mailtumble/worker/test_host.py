@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from mailtumble.worker.shard import ShardProcessor
+from mailtumble.worker.host import EmbeddedHost
+from mailtumble.worker.lane_host import Ended
+from mailtumble.worker.sender_host import SenderWork
+from mailtumble.worker.shard import BATCH_RECORDS_MAX, ShardProcessor
 from schemas.errors import RetryableError
-from schemas.events import MailReceived, SendAccepted, SendScheduled
+from schemas.events import Event, MailReceived, SendAccepted, SendScheduled
 from schemas.values import SECOND_US
 from tests.unit.mailtumble.worker.hosting import (
     FAR,
@@ -207,3 +210,46 @@ def test_health_fails_where_a_shard_cant_be_taken_over(monkeypatch: pytest.Monke
             await _stalls(world, host, "reading")
 
     played(scene)
+
+
+def test_a_backlog_is_worked_off_in_turns_with_what_else_is_due() -> None:
+    """A sender that reads thousands of records goes on sending meanwhile."""
+    done: list[int | str] = []
+
+    async def scene() -> None:
+        host = World().host("core")
+        assert isinstance(host, EmbeddedHost)
+        async with running(host):
+            await until(lambda: host.lanes)
+            (hosted,) = host.lanes.values()
+            hosted.lane.process = lambda records: done.append(len(records))  # type: ignore[method-assign]
+            records: Any = range(2 * BATCH_RECORDS_MAX + 50)
+            working = asyncio.create_task(hosted.process(records))
+            await asyncio.sleep(0)
+            await hosted.run(lambda: done.append("a pace"))
+            await working
+
+    played(scene)
+    assert done == [BATCH_RECORDS_MAX, "a pace", BATCH_RECORDS_MAX, 50]
+
+
+def test_a_fault_in_a_call_ends_the_worker() -> None:
+    """Rule 5: it is no refusal of SES's, and nobody would hear of it otherwise."""
+
+    async def scene() -> None:
+        world = World()
+        host = world.host("sender")
+        assert isinstance(host, EmbeddedHost)
+        transmission = cast("SenderWork", host.work).parts.transmission
+        transmission.carry_out = _broken  # type: ignore[method-assign]
+        world.bring("sender")
+        with pytest.raises(Ended, match="a call: KeyError: 'nobody thought of it'"):
+            async with running(host):
+                await until(lambda: host._ending is not None and host._ending.done())
+
+    played(scene)
+
+
+def _broken(*_: object) -> Event:
+    message = "nobody thought of it"
+    raise KeyError(message)

@@ -9,10 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from mailtumble.sender.shard import SenderShard
+from mailtumble.worker.application import Fact
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lane_host import Hosted
 from mailtumble.worker.sender_host import SenderWork
 from schemas.events import Event, SendAccepted
+from tests.samples import SUBJECT, accepted
 from tests.unit.mailtumble.worker.hosting import HOLD_S, World, played, running, until
 
 
@@ -76,5 +79,32 @@ def test_nothing_is_begun_on_a_lane_that_is_left_at_this_moment(
             await host.leave(hosted)
             await stepping
             assert not begun
+
+    played(scene)
+
+
+def test_what_is_known_is_told_while_one_call_takes_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The time at a stop may be up before it ends: untold, the others' mails would go again."""
+    monkeypatch.chdir(tmp_path)
+
+    async def scene() -> None:
+        world = World()
+        host = world.host("sender")
+        assert isinstance(host, EmbeddedHost)
+        work = cast("SenderWork", host.work)
+        async with running(host):
+            await until(lambda: host.lanes)
+            (hosted,) = host.lanes.values()
+            host._stopping = True  # its timers tell nothing any more
+            call = asyncio.create_task(asyncio.sleep(HOLD_S))
+            work._jobs[call] = cast("SenderShard", hosted.lane)
+            work.parts.outcomes.add(Fact("known", SUBJECT, "attempt-1", "sender", (accepted(),)))
+            finishing = asyncio.create_task(work.finish([hosted]))
+            await until(lambda: world.told(SendAccepted))
+            assert not call.done()
+            call.cancel()
+            await finishing
 
     played(scene)
