@@ -181,9 +181,11 @@ async def running(host: Host) -> AsyncIterator[None]:
     finally:
         begun.cancel()
         stop.set()
-        await asyncio.wait_for(work, 10)
-        # With Kafka off Faust makes its Kafka consumer all the same, and never closes its loop.
-        host.faust.app.consumer._thread.thread_loop.close()
+        try:
+            await asyncio.wait_for(work, 10)
+        finally:
+            # With Kafka off Faust makes its Kafka consumer all the same, and never closes its loop.
+            host.faust.app.consumer._thread.thread_loop.close()
 
 
 async def until(holds: Callable[[], object], within_s: float = 10) -> None:
