@@ -23,7 +23,7 @@ from schemas.errors import MailtumbleError
 WORKERS: Final = ("core", "sender", "intake")
 READY_WITHIN_S: Final = 30.0
 WATCH_S: Final = 0.25
-DECIDES_LATER: Final = 10
+DECIDES_LATER: Final = 19
 """core's niceness: on a machine that is busy, what comes in is taken in first, as AWS does for all,
 and what is due leaves at its instant; decisions may be late."""
 DEATHS_MAX: Final = 3
