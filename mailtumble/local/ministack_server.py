@@ -4,7 +4,7 @@ MiniStack's Kinesis looks at every stored record (for those whose retention is o
 iterator of the last five minutes on each call; with 250,000 records an empty GetRecords costs it
 81 ms. Here both happen once in a while instead; so does SQS's look for messages whose retention is
 over, and the rest of its walks is cut short (:mod:`mailtumble.local.ministack_queues`). It is
-served by uvicorn, with a parser and an event loop in C: its own server, in Python, took half the
+served by uvicorn, with a native parser and event loop: its own server, in Python, took half the
 time of a call. And MiniStack must not outlive whoever started it.
 """
 
@@ -45,7 +45,9 @@ def main() -> None:
         host=os.environ["BIND_HOST"],
         port=int(os.environ["GATEWAY_PORT"]),
         loop="uvloop",
-        http="httptools",
+        # The KCL speaks HTTP/2 to Kinesis.
+        http="zttp",
+        http2=True,
         ws="none",
         lifespan="on",
         log_level="warning",
