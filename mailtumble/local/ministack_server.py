@@ -21,6 +21,7 @@ from mailtumble.parent import die_with
 
 EXPIRE_EVERY_S: Final = 60.0
 COLLECTED_AT: Final = (10_000, 50, 100_000)
+"""When each generation is looked through for garbage: the oldest practically never."""
 KEEP_ALIVE_S: Final = 75
 PARENT_VARIABLE: Final = "MAILTUMBLE_MINISTACK_PARENT"
 

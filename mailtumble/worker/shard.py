@@ -15,7 +15,7 @@ of one processor one at a time; several processors may run side by side.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -50,9 +50,10 @@ from schemas.values import SECOND_US
 T = TypeVar("T")
 
 BATCH_RECORDS_MAX: Final = 200
-QUIET_US: Final = 15 * SECOND_US
 CAREFUL_RECORDS: Final = BATCH_RECORDS_MAX
 """After a death so many records are tried one at a time: no batch in flight was longer."""
+QUIET_US: Final = 15 * SECOND_US
+"""Where no commit has told for so long how far the shard is read, it is written down by itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -191,9 +192,10 @@ class ShardProcessor:
             writes.add(read.stored.sequence_number, mine)
         if outputs:
             self.patiently(lambda: self.around.stream.append(outputs))
-        self._commit(writes, records[-1].arrived_at)
+        self._commit(writes, {each.sequence_number: each.arrived_at for each in records})
 
-    def _commit(self, writes: Writes, arrived_at: int) -> None:
+    def _commit(self, writes: Writes, arrived_at: Mapping[str, int]) -> None:
+        """``arrived_at``: by sequence number, since each portion moves the cursor to another."""
         for portion in writes.portions():
             self.patiently(lambda each=portion: self._write(each, arrived_at))  # type: ignore[misc]
             self.tally.commits += 1
@@ -201,10 +203,10 @@ class ShardProcessor:
         for timer, done in self._timers_changed:
             self.timers.committed(timer, done=done)
 
-    def _write(self, portion: Portion, arrived_at: int) -> None:
+    def _write(self, portion: Portion, arrived_at: Mapping[str, int]) -> None:
         actions: list[Action] = list(portion.writes.values())
         if portion.sequence:
-            self.cursor.commit(actions, portion.sequence, arrived_at)
+            self.cursor.commit(actions, portion.sequence, arrived_at[portion.sequence])
         else:
             self.cursor.write_in_place(actions)
 
