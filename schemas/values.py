@@ -16,6 +16,8 @@ SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+NO_CALL: Final = 0
+"""The time of a call that was not made: an outcome that SES has no part in."""
 
 
 class DeferReason(enum.StrEnum):

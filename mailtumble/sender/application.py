@@ -25,7 +25,7 @@ from processors.sending.dispatch import Attempt, Dispatch
 from schemas.envelope import EventEnvelope
 from schemas.events import DeliveryDelayed, Event, SendFailed, SendUnknown, TimerFired
 from schemas.ids import derive
-from schemas.values import TimerKind
+from schemas.values import NO_CALL, TimerKind
 
 NAME: Final = "sender"
 GENERATION: Final = "0"
@@ -170,7 +170,7 @@ class SenderApplication:
             attempt_id=scheduled.attempt_id,
             code="MailUnknown",
             detail="its receipt is in the sender's quarantine: redrive it, then retry the mail",
-            called_at=record.recorded_at,
+            called_at=NO_CALL,
         )
         name = derive("without-mail", scheduled.attempt_id)
         return Fact(name, record.subject, record.id, NAME, (event,))

@@ -25,12 +25,13 @@ from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.queue import Backlog, Queue
 from mailtumble.sender.standing import AddressStanding, Standing
 from mailtumble.sender.stops import StopWatch
-from mailtumble.sender.transmission import Job
+from mailtumble.sender.transmission import Job, not_called
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from processors.sending.fairness import Choice
 from processors.sending.pacing import Appetite
+from schemas.errors import RetryableError
 from schemas.events import (
     Event,
     SendCancelled,
@@ -171,9 +172,7 @@ class SenderShard:
             Job(entry, at, send_before, probes=entry in probes)
             for entry, at in zip(claimed, instants, strict=False)
         ]
-        numbers = self.processor.append_facts(
-            [self._started(job, standing[job.entry.address]) for job in jobs]
-        )
+        numbers = self._announce(jobs, standing)
         return [replace(job, sequence=at) for job, at in zip(jobs, numbers, strict=True)]
 
     def backlog(self) -> Backlog:
@@ -260,6 +259,20 @@ class SenderShard:
             facts.append(self._fact(name, entry, event))
         if facts:
             self.processor.append_facts(facts)
+
+    def _announce(self, jobs: list[Job], standing: Mapping[str, AddressStanding]) -> Sequence[str]:
+        """Append that SES will be called; where that fails, that it surely was not.
+
+        Some may stand on the stream all the same: without a word of ours, their mails would be
+        taken for sent, perhaps.
+        """
+        started = [self._started(job, standing[job.entry.address]) for job in jobs]
+        try:
+            return self.processor.append_facts(started)
+        except RetryableError:
+            for job in jobs:
+                self.report(job, not_called(job, "it could not be announced on the stream"))
+            raise
 
     def _started(self, job: Job, standing: AddressStanding) -> Fact:
         entry = job.entry

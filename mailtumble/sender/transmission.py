@@ -23,7 +23,7 @@ from mailtumble.sender.entry import Entry
 from processors.forwarding import Forwarding, Unforwardable, rewrite
 from schemas.errors import PermanentError, RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
-from schemas.values import SECOND_US, DeferReason
+from schemas.values import NO_CALL, SECOND_US, DeferReason
 
 LATE_US: Final = 25_000
 """A call this late after its instant would stand too near to the next ones: the instant is lost."""
@@ -106,7 +106,7 @@ class Transmission:
             except RetryableError:
                 instant_at = None
             if instant_at is None:
-                return self.not_called(job, "its instant was missed, and no other was to be had")
+                return not_called(job, "its instant was missed, and no other was to be had")
             ready = Ready(replace(job, instant_at=instant_at), ready.mail)
         return ready
 
@@ -117,21 +117,21 @@ class Transmission:
             raw = self._objects.get(entry.bucket, entry.object_key)
         except ObjectMissing:
             detail = f"no object {entry.object_key} in {entry.bucket}"
-            return self._failed(job, "ObjectMissing", detail)
+            return _failed(job, "ObjectMissing", detail)
         except (RetryableError, PermanentError) as error:
             # Tried again later: a grant that is missing, or a key, may be given.
             detail = f"the mail could not be read: {error}"
-            return self.not_called(job, detail, DeferReason.TRANSIENT)
+            return not_called(job, detail, DeferReason.TRANSIENT)
         try:
             forwarding = Forwarding(entry.alias, entry.envelope_sender, entry.mail_id, entry.tags)
             rewritten = rewrite(raw, forwarding)
         except Unforwardable as error:
-            return self._failed(job, "Unforwardable", str(error))
+            return _failed(job, "Unforwardable", str(error))
         except Exception as error:
             # A mail that shows a fault of ours must not take the others with it; once that is
             # mended, it is sent by `mail retry`.
             logger.exception("the mail %s can't be rewritten", entry.mail_id)
-            return self._failed(job, type(error).__name__, str(error))
+            return _failed(job, type(error).__name__, str(error))
         tags = {
             TAG_MAIL: entry.mail_id,
             TAG_TARGET: str(entry.target),
@@ -145,11 +145,9 @@ class Transmission:
         job = ready.job
         now = self._clock.now()
         if now >= job.send_before:
-            return self.not_called(job, "its time was over before SES was called")
+            return not_called(job, "its time was over before SES was called")
         if not permission.may_call(job):
-            return self.not_called(
-                job, "sending was stopped, or handed over, before SES was called"
-            )
+            return not_called(job, "sending was stopped, or handed over, before SES was called")
         if now > job.instant_at + LATE_US or not permission.holds(job):
             return Missed()
         entry = job.entry
@@ -165,7 +163,7 @@ class Transmission:
                 called_at=now,
             )
         except SendImpossible as error:
-            return self._failed(job, error.code, error.detail, now)
+            return _failed(job, error.code, error.detail, now)
         except OutcomeUnknown as error:
             return SendUnknown(
                 target=entry.target,
@@ -182,27 +180,27 @@ class Transmission:
             size_bytes=len(ready.mail.raw),
         )
 
-    def not_called(
-        self, job: Job, detail: str, reason: DeferReason = DeferReason.NOT_CALLED
-    ) -> SendDeferred:
-        """The outcome of a round in which SES was surely not called.
 
-        NOT_CALLED is due again at once; TRANSIENT waits, longer each time.
-        """
-        return SendDeferred(
-            target=job.entry.target,
-            attempt_id=job.entry.attempt_id,
-            round=job.entry.round,
-            reason=reason,
-            detail=detail,
-            called_at=self._clock.now(),
-        )
+def not_called(job: Job, detail: str, reason: DeferReason = DeferReason.NOT_CALLED) -> SendDeferred:
+    """The outcome of a round in which SES was surely not called.
 
-    def _failed(self, job: Job, code: str, detail: str, called_at: int | None = None) -> SendFailed:
-        return SendFailed(
-            target=job.entry.target,
-            attempt_id=job.entry.attempt_id,
-            code=code,
-            detail=detail,
-            called_at=self._clock.now() if called_at is None else called_at,
-        )
+    NOT_CALLED is due again at once; TRANSIENT waits, longer each time.
+    """
+    return SendDeferred(
+        target=job.entry.target,
+        attempt_id=job.entry.attempt_id,
+        round=job.entry.round,
+        reason=reason,
+        detail=detail,
+        called_at=NO_CALL,
+    )
+
+
+def _failed(job: Job, code: str, detail: str, called_at: int = NO_CALL) -> SendFailed:
+    return SendFailed(
+        target=job.entry.target,
+        attempt_id=job.entry.attempt_id,
+        code=code,
+        detail=detail,
+        called_at=called_at,
+    )

@@ -34,7 +34,7 @@ from mailtumble.worker.metrics import (
 from processors.sending.pacing import RATE_UNIT
 from schemas.errors import RetryableError
 from schemas.events import Event, SendAccepted, SendDeferred, SendFailed, SendUnknown
-from schemas.values import SECOND_US, DeferReason
+from schemas.values import SECOND_US
 
 PACE_S: Final = 0.2
 FLEET_S: Final = 0.5
@@ -171,9 +171,9 @@ def count_outcome(meter: Meter, outcome: Event) -> None:
     match outcome:
         case SendAccepted():
             meter.count(SENDS)
-        case SendDeferred(reason=reason):
+        case SendDeferred(reason=reason, called_at=called_at):
             meter.count(DEFERRED, reason)
-            if reason != DeferReason.NOT_CALLED:
+            if called_at:
                 meter.count(REFUSALS, reason)
         case SendFailed(code=code):
             meter.count(FAILED, code)

@@ -53,7 +53,9 @@ def count(event: Event, recorded_at: int) -> tuple[Count, ...]:
     match event:
         case SendAccepted(observed_by=Observer.CALL, called_at=at, size_bytes=size):
             return _count(at, "accepted", {"recipients": 1, "bytes": size})
-        case SendDeferred(reason=DeferReason.NOT_CALLED):
+        case SendDeferred(reason=DeferReason.NOT_CALLED) | SendDeferred(called_at=0):
+            return ()
+        case SendFailed(called_at=0):
             return ()
         case SendDeferred(reason=reason, called_at=at):
             return _count(at, "refused" if reason in REFUSALS else "deferred", {})

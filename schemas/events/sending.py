@@ -104,7 +104,7 @@ class SendAccepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendDeferred:
-    """No mail went out, and another try is worth it."""
+    """No mail went out, and another try is worth it. ``called_at``: 0 where SES was not called."""
 
     target: int
     attempt_id: str
@@ -116,7 +116,10 @@ class SendDeferred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendFailed:
-    """SES refuses this message for good, or the mail can't be forwarded at all."""
+    """SES refuses this message for good, or the mail can't be forwarded at all.
+
+    ``called_at``: 0 where SES was not called.
+    """
 
     target: int
     attempt_id: str

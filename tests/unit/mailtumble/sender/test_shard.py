@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.shard import SenderShard
 from mailtumble.sender.transmission import Job
+from mailtumble.worker.application import Fact
 from mailtumble.worker.cursor import ShardLost
 from processors.sending.dispatch import Phase
 from schemas.errors import RetryableError
@@ -129,6 +132,29 @@ def test_a_claim_that_was_never_announced_goes_into_its_next_round(place: Place)
     job = _one(successor.pace())
     assert job.entry.round == 1
     assert [getattr(each, "round", None) for each in place.events(SendStarted)] == [1]
+
+
+def test_what_could_not_be_announced_whole_was_not_called(place: Place) -> None:
+    """Some stand on the stream, and no call was made: each is told, and none is taken for sent."""
+    attempts = [scheduled(f"attempt-{number}", target=number) for number in range(3)]
+    lane = _scheduled(place, *attempts)
+    announce = lane.processor.append_facts
+
+    def only_the_first(facts: Sequence[Fact]) -> Sequence[str]:
+        announce(facts[:1])
+        message = "1 of 3 records was taken"
+        raise RetryableError(message)
+
+    lane.processor.append_facts = only_the_first  # type: ignore[method-assign]
+    with pytest.raises(RetryableError):
+        lane.pace(3)
+    lane.processor.append_facts = announce  # type: ignore[method-assign]
+    place.outcomes.flush()
+    place.read(lane)
+    assert {job.entry.round for job in lane.pace(3)} == {1}
+    _deadline(place, lane)
+    place.read(lane)
+    assert {event.round for event in place.events(SendUnknown)} == {1}  # type: ignore[attr-defined]
 
 
 def _deaf(facts: object) -> None:

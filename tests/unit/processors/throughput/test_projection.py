@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.throughput.projection import Count, Grain, count
 from schemas.events import Event
-from schemas.values import HOUR_US, MINUTE_US, SECOND_US, DeferReason, Observer
+from schemas.values import HOUR_US, MINUTE_US, NO_CALL, SECOND_US, DeferReason, Observer
 from tests.event_strategies import events
 from tests.samples import accepted, bounced, deferred, delivered, failed, started, unknown
 
@@ -86,3 +88,15 @@ def test_what_is_inside_sums_up_to_the_totals(event: Event, recorded_at: int) ->
             assert 0 <= int(place) < 60
         uncounted = counted.amounts.keys() - inside - {name.split("_")[0] for name in inside}
         assert uncounted <= ({"recipients", "bytes"} if counted.grain is Grain.MINUTE else set())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        replace(deferred(DeferReason.TRANSIENT), called_at=NO_CALL),
+        replace(failed(), called_at=NO_CALL),
+    ],
+)
+def test_what_ses_was_not_called_for_is_no_call(event: Event) -> None:
+    """The mail could not be read, or not be forwarded: no second of ours was busier for it."""
+    assert count(event, CALLED_AT) == ()
