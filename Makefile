@@ -19,7 +19,7 @@ help:  ## Tell what can be made
 	  | awk -F ':.*  ## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 	@echo
 	@echo 'Start with make demo, then make run. Settings:'
-	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest of 3.11 to 3.13)'
+	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest, or a clearly quicker one)'
 	@echo '  PYTEST_ARGS="-k pacing"  more for pytest, in make test and make test-all'
 	@echo '  AFTER_TEST=1             make test-all leaves out what make test runs'
 	@echo '  LOCK_ARGS=--upgrade      make lock takes newer versions of everything'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import threading
 from collections.abc import Mapping
@@ -24,15 +25,19 @@ class Taken:
     cpu_before_s: float
     cpu_s: float = 0.0
     rss_mb: list[float] = field(default_factory=list)
-    pss_mb: list[float] = field(default_factory=list)
+    pss_mb: float = 0.0
 
     def sample(self) -> None:
         """Look once; a process that has gone keeps its last figures."""
         self.cpu_s = max(self.cpu_s, cpu_s(self.pid) - self.cpu_before_s)
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            rss, pss = memory_mb(self.pid)
-            self.rss_mb.append(rss)
-            self.pss_mb.append(pss)
+            self.rss_mb.append(resident_mb(self.pid))
+
+    def finish(self) -> None:
+        """Look once more, at what costs more to know, too."""
+        self.sample()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            self.pss_mb = proportional_mb(self.pid)
 
     def stage(self, share: float) -> float:
         """The RSS at a share (0 to 1) of the time."""
@@ -57,19 +62,27 @@ class Watch:
         """Look once more, and stop."""
         self._over.set()
         self._thread.join()
-        self._look()
+        for each in self.taken.values():
+            each.finish()
 
     def _run(self) -> None:
         while not self._over.wait(SAMPLED_EVERY_S):
-            self._look()
-
-    def _look(self) -> None:
-        for each in self.taken.values():
-            each.sample()
+            for each in self.taken.values():
+                each.sample()
 
 
-def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident and proportional memory (MB of 1000 KB) by ``smaps_rollup``, see proc(5)."""
+def resident_mb(pid: int) -> float:
+    """Resident memory in MB (10**6 bytes), see proc(5)."""
+    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def proportional_mb(pid: int) -> float:
+    """Memory in MB, with a part of what is shared with others, see proc(5).
+
+    The kernel walks every page for it, and the process can't get new memory meanwhile: of one
+    that has gigabytes this is not to be asked while others wait for its answers.
+    """
     text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB$", text, re.MULTILINE))
-    return int(found["Rss"]) * _KB / 1e6, int(found["Pss"]) * _KB / 1e6
+    found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * _KB / 1e6 if found else 0.0

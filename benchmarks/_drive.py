@@ -37,7 +37,7 @@ class Stuck(Exception):  # noqa: N818 - what was found
 class Lane:
     """One shard's processor and its place in the stream."""
 
-    processor: ShardProcessor[Mail]
+    processor: ShardProcessor
     reader: ShardReader
 
     def step(self) -> bool:
@@ -126,7 +126,7 @@ def drive(mode: str, world: World, mails: int, idle_s: float) -> Round:
     )
 
 
-def _check(processors: Sequence[ShardProcessor[Mail]], mails: int, statuses: Counter[str]) -> None:
+def _check(processors: Sequence[ShardProcessor], mails: int, statuses: Counter[str]) -> None:
     tallies = [processor.tally for processor in processors]
     decided = sum(tally.decided for tally in tallies)
     accepted = sum(tally.accepted for tally in tallies)
@@ -135,7 +135,7 @@ def _check(processors: Sequence[ShardProcessor[Mail]], mails: int, statuses: Cou
         raise Stuck(message)
 
 
-Outcome = tuple[tuple[float, int], float, list[ShardProcessor[Mail]]]
+Outcome = tuple[tuple[float, int], float, list[ShardProcessor]]
 
 
 def _bare(world: World, gate: Gate, idle_s: float, *, a_thread_each: bool) -> Outcome:
@@ -244,6 +244,6 @@ async def _finished(running: asyncio.Task[None], gate: Gate) -> None:
         raise Stuck(message)
 
 
-def _processors(host: EmbeddedHost) -> list[ShardProcessor[Mail]]:
+def _processors(host: EmbeddedHost) -> list[ShardProcessor]:
     lanes = [hosted.lane for hosted in host.lanes.values()]
     return [lane for lane in lanes if isinstance(lane, ShardProcessor)]

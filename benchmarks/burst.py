@@ -150,7 +150,7 @@ def processes(outcome: Outcome) -> Table:
     def row(name: str, label: str, bound: float | None) -> None:
         taken = outcome.taken[name]
         memory = [taken.stage(share) for share in (0.0, 0.5, 1.0)]
-        cells = (*memory, max(taken.rss_mb), taken.pss_mb[-1], bound)
+        cells = (*memory, max(taken.rss_mb), taken.pss_mb, bound)
         table.rows.append((label, taken.cpu_s * 1e3 / mails, *cells))
 
     for name in PRODUCT:

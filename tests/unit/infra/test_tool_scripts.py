@@ -47,6 +47,16 @@ class TestPython:
         chosen = _run([checkout / "tools/python.sh"], {"PATH": f"{programs}:/bin"})
         assert chosen.stdout == f"{works}\n"
 
+    def test_one_that_is_clearly_quicker_is_taken(self, checkout: Path, tmp_path: Path) -> None:
+        """Though it is older, or comes later on PATH; a little quicker is not enough."""
+        first, second = tmp_path / "first", tmp_path / "second"
+        slow = _program(first / "python3.12", "#!/bin/sh\necho 1000\n")
+        _program(second / "python3.12", "#!/bin/sh\necho 950\n")
+        path = {"PATH": f"{first}:{second}:/usr/bin:/bin", "PYTHON": "python3.12"}
+        assert _run([checkout / "tools/python.sh"], path).stdout == f"{slow}\n"
+        quick = _program(second / "python3.12", "#!/bin/sh\necho 850\n")
+        assert _run([checkout / "tools/python.sh"], path).stdout == f"{quick}\n"
+
     def test_no_python_that_runs_is_said_clearly(self, checkout: Path, tmp_path: Path) -> None:
         """Nothing usable: the message names the versions, and how to name a program."""
         programs = tmp_path / "bin"
