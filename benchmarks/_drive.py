@@ -19,7 +19,6 @@ from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.host import READ_LIMIT, EmbeddedHost
 from mailtumble.worker.lane_host import TICK_S
 from mailtumble.worker.shard import ShardProcessor
-from processors.mail import Mail
 
 READY_WITHIN_S: Final = 30.0
 DONE_WITHIN_S: Final = 300.0

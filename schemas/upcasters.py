@@ -31,6 +31,11 @@ def _unwatched(payload: Payload) -> Payload:
     return {**payload, "watched": False}
 
 
+def _called_some_time(payload: Payload) -> Payload:
+    """When SES was called was not told."""
+    return {**payload, "called_at": 0}
+
+
 def _paused_by_tenant(payload: Payload) -> Payload:
     """A pause was of a tenant or of everybody, and of all that waited."""
     return {"scope": payload["tenant"], "since": 0, "by": payload["by"], "why": payload["why"]}
@@ -45,6 +50,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("RouteResolved", 1): _always_unmoderated,
     ("SendCancelRequested", 1): _ends_parked,
     ("SendStarted", 1): _unwatched,
+    ("SendUnknown", 1): _called_some_time,
     ("SendingPaused", 1): _paused_by_tenant,
     ("SendingResumed", 1): _resumed_by_tenant,
 }

@@ -32,7 +32,7 @@ class DeferReason(enum.StrEnum):
     STOPPED = "stopped"
     """The account is paused or suspended, or not set up: no fault of the mail."""
     UNVERIFIED = "unverified"
-    """SES holds the domain that mail goes out from for not verified."""
+    """SES holds the domain that mail goes out from for not verified, or we may not send from it."""
     TRANSIENT = "transient"
     """SES answered with an error of its own (HTTP 5xx), or no connection was made."""
 

@@ -17,8 +17,10 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    MetadataRetrievalError,
     ProxyConnectionError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -72,8 +74,11 @@ RULES: Final = (
         "TooManyRequestsException",
         "RequestLimitExceeded",
     ),
+    # IAM's permission to send is one identity's, too: that of one domain may be missing.
     _rule(
         DeferReason.UNVERIFIED,
+        "AccessDenied",
+        "AccessDeniedException",
         "MailFromDomainNotVerified",
         "MailFromDomainNotVerifiedException",
     ),
@@ -87,8 +92,6 @@ RULES: Final = (
         "LimitExceededException",
         "NotFoundException",
         "ConfigurationSetDoesNotExist",
-        "AccessDenied",
-        "AccessDeniedException",
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
@@ -201,5 +204,7 @@ def meaning_without_answer(error: Exception) -> MailtumbleError:
         return SendRefused(DeferReason.TRANSIENT, f"no connection to SES: {error}")
     if isinstance(error, (HTTPClientError, NoConnectionError, ResponseParserError)):
         return OutcomeUnknown(f"the request may have arrived, its answer didn't: {error}")
+    if isinstance(error, (CredentialRetrievalError, MetadataRetrievalError)):
+        return SendRefused(DeferReason.TRANSIENT, f"no credentials now: {error}")
     # Credentials, region, endpoint: botocore gave up before it sent anything.
     return SendRefused(DeferReason.STOPPED, str(error))

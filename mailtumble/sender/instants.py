@@ -83,6 +83,8 @@ class Instants:
         taken: list[int] = []
         earliest = now + LEAD_US
         first = slice_number(earliest)
+        if self._empty_until[urgent] > first + AHEAD_SLICES:
+            self._empty_until[urgent] = -1  # by a clock that was wrong
         for index in range(max(first, self._empty_until[urgent] + 1), first + AHEAD_SLICES):
             if len(taken) >= wanted:
                 break

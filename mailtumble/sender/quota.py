@@ -36,6 +36,10 @@ ANSWERED: Final = (
 )
 """What GetAccount tells, of the fleet's item."""
 CLOSED_US: Final = MINUTE_US
+AHEAD_US: Final = 10 * SECOND_US
+"""Clocks of the fleet differ by less than that."""
+TOLD_WITHIN_US: Final = 10 * SECOND_US
+"""Limits that whoever noticed them has not told by then, somebody else tells: it may have died."""
 ONE_A_SECOND_US: Final = SECOND_US
 """GetAccount takes no more calls than that of an account."""
 
@@ -105,6 +109,7 @@ class QuotaWatch:
         self._fraction = fraction
         self.known: KnownQuota | None = None
         self.control = Control()
+        self._telling: dict[str, int] = {}
 
     def rate_milli(self) -> int:
         """The rate to begin a slice with, in thousandths a second; 0 while nothing is known."""
@@ -147,14 +152,12 @@ class QuotaWatch:
         now = self._clock.now()
         self._learn(item or {})
         wait_us = self._wait_us()
-        if item is not None and now - wait_us <= number(item, "asked_at"):
+        asked_at = number(item, "asked_at") if item is not None and "asked_at" in item else 0
+        if now - wait_us <= asked_at <= now + AHEAD_US:
             return NOT_ASKED
-        turn = Update(
-            "fleet",
-            ITEM,
-            set={"asked_at": now},
-            when=absent_or(Below("asked_at", now - wait_us)),
-        )
+        # One that lies ahead was written by a clock that was wrong.
+        due = Below("asked_at", now - wait_us) if asked_at <= now else Equals("asked_at", asked_at)
+        turn = Update("fleet", ITEM, set={"asked_at": now}, when=absent_or(due))
         try:
             before = self._store.write(turn) or {}
         except ConditionFailed as error:
@@ -170,14 +173,29 @@ class QuotaWatch:
             self.known.closed_until if self.known else 0,
             self.known.others_milli if self.known else 0,
         )
-        fields = {name: getattr(known, name) for name in ANSWERED}
-        self._store.write(Update("fleet", ITEM, set=fields))
-        self.known = known
         same = (
             before.get("max_send_rate_milli") == known.max_send_rate_milli
             and before.get("max_24h") == known.max_24h
         )
-        return Asked(known, () if same else (_observed(known),))
+        changed_at = number(before, "changed_at") if same and "changed_at" in before else now
+        fields = {name: getattr(known, name) for name in ANSWERED} | {"changed_at": changed_at}
+        self._store.write(Update("fleet", ITEM, set=fields))
+        self.known = known
+        untold = before.get("told") != changed_at and changed_at <= now - TOLD_WITHIN_US
+        if same and not untold:
+            return Asked(known)
+        fact = _observed(known, changed_at)
+        self._telling[fact.id] = changed_at
+        return Asked(known, (fact,))
+
+    def logged(self, fact: Fact) -> None:
+        """``QuotaObserved`` stands on the log: nobody need tell it again.
+
+        Raises:
+            RetryableError: the fleet can't be told now; it will be told once more, and count once.
+        """
+        told = {"told": self._telling.pop(fact.id)}
+        self._store.write(Update("fleet", ITEM, set=told))
 
     def _wait_us(self) -> int:
         """How old the last question has to be; little where SES has refused since its answer.
@@ -186,18 +204,23 @@ class QuotaWatch:
         """
         if self.known is not None and self.control.cut_at > self.known.observed_at:
             return ONE_A_SECOND_US
-        return self._every_us * 4 // 5
+        return max(ONE_A_SECOND_US, self._every_us * 4 // 5)
 
     def _learn(self, item: Item) -> None:
-        self.control = _control(item)
+        """Take in what the fleet knows; what was read before a cut of ours must not undo it."""
+        control = _control(item)
+        if control.cut_at >= self.control.cut_at:
+            self.control = control
         if "observed_at" in item:
-            self.known = _known(item)
+            known = _known(item)
+            closed_until = max(known.closed_until, self.known.closed_until if self.known else 0)
+            self.known = replace(known, closed_until=closed_until)
 
 
-def _observed(known: KnownQuota) -> Fact:
+def _observed(known: KnownQuota, changed_at: int) -> Fact:
     rate = known.max_send_rate_milli / RATE_UNIT
     event = QuotaObserved(max_send_rate=rate, max_24h=known.max_24h)
-    name = derive("quota", str(rate), str(known.max_24h), str(known.observed_at))
+    name = derive("quota", str(rate), str(known.max_24h), str(changed_at))
     return Fact(name, SUBJECT, "GetAccount", NAME, (event,))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -39,13 +40,18 @@ class Shared(Generic[T]):
         self._attribute = attribute
         self._read = read
         self._plain = plain
-        self._version = 0
-        self.value = read(None)
+        self._known: tuple[int, T] = 0, read(None)
+
+    @property
+    def value(self) -> T:
+        """What is known of it."""
+        return self._known[1]
 
     def learn(self, item: Item | None) -> None:
-        """Take in what is stored."""
-        self._version = number(item, "version") if item else 0
-        self.value = self._read(item)
+        """Take in what is stored; what is older than what is known was read before it."""
+        version = number(item, "version") if item else 0
+        if item is None or version >= self._known[0]:
+            self._known = version, self._read(item)
 
     def change(self, after: Callable[[T], T | None]) -> bool:
         """Change the value, over the latest that is stored; False where ``after`` says None.
@@ -53,17 +59,27 @@ class Shared(Generic[T]):
         Raises:
             RetryableError: others change it all the time, or the table does not answer.
         """
+        by = uuid.uuid4().hex
+        problem = RetryableError(f"{self._name}: changed by others all the time")
         for _ in range(TRIES):
-            value = after(self.value)
+            version, before = self._known
+            value = after(before)
             if value is None:
                 return False
-            fields: Item = {"version": self._version + 1, self._attribute: self._plain(value)}
-            same = absent_or(Equals("version", self._version))
+            fields: Item = {"version": version + 1, "by": by, self._attribute: self._plain(value)}
+            same = absent_or(Equals("version", version))
             try:
                 self._store.write(Update("fleet", {"name": self._name}, set=fields, when=same))
             except ConditionFailed as error:
-                self.learn(error.items[0])
+                stored = error.items[0] or {}
+                self.learn(stored)
+                # It went through; its reply was lost, and it was repeated.
+                if stored.get("by") == by:
+                    return True
                 continue
-            self._version, self.value = self._version + 1, value
+            except RetryableError as error:
+                problem = error
+                continue
+            self._known = version + 1, value
             return True
-        raise RetryableError(f"{self._name}: changed by others all the time")
+        raise problem

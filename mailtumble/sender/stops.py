@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from mailtumble.ports.store import Item, ItemStore
@@ -14,27 +15,42 @@ from mailtumble.worker.application import Fact
 from mailtumble.worker.horizon import number, text
 from processors.sending import stops
 from processors.sending.lanes import Lane
-from processors.sending.stops import ACCOUNT, DISABLED, Stop, Stops, whose_sending
+from processors.sending.stops import ACCOUNT, DISABLED, SILENT_MAX, Stop, Stops, whose_sending
 from schemas.events import Event, SendingRestored, SendingStopped
 from schemas.ids import FLEET_SUBJECT, derive
+from schemas.values import SECOND_US
 
 ITEM: Final = {"name": "stops"}
+TOLD_WITHIN_US: Final = 10 * SECOND_US
+"""What whoever found it out has not told by then, somebody else tells: it may have died."""
+
+Kept = tuple[Stop, ...]
+"""All that stand, and those that are over but are not known to be told."""
 
 logger = logging.getLogger(__name__)
 
 
 class StopWatch:
-    """Keeps a sender from calling where SES lets nothing out, and lets single mails try."""
+    """Keeps a sender from calling where SES lets nothing out, and lets single mails try.
+
+    What it returns as facts is to be told; :meth:`logged` says that it is.
+    """
 
     def __init__(self, store: ItemStore, clock: Clock) -> None:
         """Nothing is known to be stopped."""
         self._clock = clock
-        self._shared = Shared(store, ITEM["name"], "standing", read_stops, _plain)
+        self._shared: Shared[Kept] = Shared(store, ITEM["name"], "standing", _read, _plain)
+        self._silent = 0
 
     @property
     def standing(self) -> Stops:
         """What is stopped, as far as this sender knows."""
-        return self._shared.value
+        return stops.standing(self._shared.value)
+
+    @property
+    def at_ease(self) -> bool:
+        """Whether nothing is stopped, and SES answers: an acceptance then says nothing new."""
+        return not (self._silent or self._shared.value)
 
     def learn(self, item: Item | None) -> None:
         """Take in what the fleet knows."""
@@ -50,13 +66,7 @@ class StopWatch:
 
     def takes(self, stop: Stop) -> bool:
         """Whether it is this sender that tries one mail."""
-        now = self._clock.now()
-
-        def after(standing: Stops) -> Stops | None:
-            there = standing.get(stop.scope)
-            return None if there != stop else {**standing, stop.scope: stop.probed(now)}
-
-        return self._shared.change(after)
+        return self._change(stop, stop.probed(self._clock.now()))
 
     def refused(self, scope: str, why: str) -> Sequence[Fact]:
         """SES lets nothing out of a scope: stop the fleet, and what is to be told of it.
@@ -66,15 +76,30 @@ class StopWatch:
         """
         now = self._clock.now()
 
-        def after(standing: Stops) -> Stops | None:
-            stop = stops.begun(standing, scope, why, now)
-            return None if stop is None else {**standing, scope: stop}
+        def after(known: Kept) -> Kept | None:
+            stop = stops.begun(stops.standing(known), scope, why, now)
+            return None if stop is None else (*known, stop)
 
         if not self._shared.change(after):
             return ()
         logger.error("%s is stopped: %s", whose_sending(scope), why)
-        stopped = SendingStopped(scope=scope, why=why)
-        return (_fact(derive("stopped", scope, str(now)), stopped),)
+        return [
+            _stopped(each)
+            for each in self._shared.value
+            if (each.scope, each.since) == (scope, now)
+        ]
+
+    def heard(self, outcome: Event) -> Sequence[Fact]:
+        """Count the calls that SES does not answer; after some in a row the fleet stops.
+
+        Raises:
+            RetryableError: the fleet can't be told now; the next such call tells it.
+        """
+        self._silent = stops.silent(self._silent, outcome)
+        if self._silent < SILENT_MAX:
+            return ()
+        said = getattr(outcome, "detail", "") or getattr(outcome, "reason", "")
+        return self.refused(ACCOUNT, f"SES did not answer {self._silent} calls in a row: {said}")
 
     def accepted(self, lane: Lane, called_at: int) -> Sequence[Fact]:
         """SES has taken a mail: what was stopped of its lane goes on.
@@ -94,38 +119,96 @@ class StopWatch:
             return self._end(standing)
         return ()
 
-    def _end(self, stop: Stop) -> Sequence[Fact]:
-        def after(standing: Stops) -> Stops | None:
-            there = standing.get(stop.scope)
-            if there is None or there.since != stop.since:
-                return None
-            return {scope: each for scope, each in standing.items() if scope != stop.scope}
+    def overdue(self) -> Sequence[Fact]:
+        """What nobody has told though it is time, and the end of what no mail waits for any more.
 
-        if not self._shared.change(after):
+        Raises:
+            RetryableError: the fleet can't be told now; the next look tells it.
+        """
+        now = self._clock.now()
+        before = now - TOLD_WITHIN_US
+        found: list[Fact] = []
+        for each in self._shared.value:
+            if not each.told and each.since < before:
+                found.append(_stopped(each))
+            if each.over_at and each.over_at < before:
+                found.append(_restored(each))
+        idle = stops.idle(self.standing, now)
+        return [*found, *(fact for each in idle for fact in self._end(each))]
+
+    def logged(self, fact: Fact) -> None:
+        """A fact of this one's stands on the log: nobody need tell it again.
+
+        Raises:
+            RetryableError: the fleet can't be told now; it will be told once more, and count once.
+        """
+
+        def after(known: Kept) -> Kept | None:
+            kept = [
+                replace(each, told=True) if _stopped(each).id == fact.id else each
+                for each in known
+                if not (each.over_at and _restored(each).id == fact.id)
+            ]
+            return tuple(kept) if tuple(kept) != known else None
+
+        self._shared.change(after)
+
+    def _end(self, stop: Stop) -> Sequence[Fact]:
+        if not self._change(stop, replace(stop, over_at=self._clock.now())):
             return ()
         logger.warning("%s goes on", whose_sending(stop.scope))
-        restored = SendingRestored(scope=stop.scope, stopped_at=stop.since)
-        return (_fact(derive("restored", stop.scope, str(stop.since)), restored),)
+        return (_restored(stop),)
+
+    def _change(self, stop: Stop, changed: Stop) -> bool:
+        """Put another in the place of one that stands; False if it has changed by now."""
+
+        def after(known: Kept) -> Kept | None:
+            there = [(each.scope, each.since, each.probes) for each in known if not each.over_at]
+            if (stop.scope, stop.since, stop.probes) not in there:
+                return None
+            return tuple(
+                replace(changed, told=each.told)
+                if (each.scope, each.since) == (stop.scope, stop.since)
+                else each
+                for each in known
+            )
+
+        return self._shared.change(after)
 
 
 def read_stops(item: Item | None) -> Stops:
     """What the fleet's item says is stopped."""
-    standing: Any = (item or {}).get("standing") or ()
-    found = [
+    return stops.standing(_read(item))
+
+
+def _read(item: Item | None) -> Kept:
+    kept: Any = (item or {}).get("standing") or ()
+    return tuple(
         Stop(
             text(each, "scope"),
             text(each, "why"),
             number(each, "since"),
             number(each, "probe_at"),
             number(each, "probes"),
+            int(each.get("over_at", 0)),
+            bool(each.get("told")),
         )
-        for each in standing
-    ]
-    return {each.scope: each for each in found}
+        for each in kept
+    )
 
 
-def _plain(standing: Stops) -> list[Mapping[str, str | int]]:
-    return [{name: getattr(each, name) for name in Stop.__slots__} for each in standing.values()]
+def _plain(kept: Kept) -> list[Mapping[str, str | int]]:
+    return [{name: getattr(each, name) for name in Stop.__slots__} for each in kept]
+
+
+def _stopped(stop: Stop) -> Fact:
+    event = SendingStopped(scope=stop.scope, why=stop.why)
+    return _fact(derive("stopped", stop.scope, str(stop.since)), event)
+
+
+def _restored(stop: Stop) -> Fact:
+    event = SendingRestored(scope=stop.scope, stopped_at=stop.since)
+    return _fact(derive("restored", stop.scope, str(stop.since)), event)
 
 
 def _fact(name: str, event: Event) -> Fact:

@@ -171,6 +171,7 @@ class Transmission:
                 round=entry.round,
                 reason=str(error),
                 decide_at=self._clock.now() + self._unknown_wait_us,
+                called_at=now,
             )
         return SendAccepted(
             target=entry.target,

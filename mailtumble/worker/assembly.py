@@ -26,7 +26,7 @@ from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.ledger import DailyLedger
 from mailtumble.sender.others import OthersWatch
-from mailtumble.sender.outcomes import Outcomes
+from mailtumble.sender.outcomes import Logged, Outcomes
 from mailtumble.sender.quota import ITEM as QUOTA
 from mailtumble.sender.quota import KnownQuota, QuotaWatch
 from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
@@ -223,11 +223,12 @@ class SenderParts:
         fleet.standing.learn(pauses)
         fleet.stops.learn(stops)
         fleet.destinations.learn(slowed)
+        self._tell(fleet.stops.overdue(), fleet.stops.logged)
         asked = self.quota.poll(quota)
-        self._tell(asked.facts)
+        self._tell(asked.facts, self.quota.logged)
         if asked.known is None:
             return
-        self._tell(fleet.stops.account(enabled=asked.known.sending_enabled))
+        self._tell(fleet.stops.account(enabled=asked.known.sending_enabled), fleet.stops.logged)
         self._look_at_others(asked.known, quota)
 
     def _look_at_others(self, known: KnownQuota, before: Item | None) -> None:
@@ -237,19 +238,19 @@ class SenderParts:
         except MailtumbleError as error:
             logger.warning("what others send from the account is not known: %s", error)
 
-    def _tell(self, facts: Sequence[Fact]) -> None:
+    def _tell(self, facts: Sequence[Fact], logged: Logged) -> None:
         for fact in facts:
-            self.outcomes.add(fact)
+            self.outcomes.add(fact, logged)
 
     def heed(self, job: Job, outcome: Event) -> None:
         """Let the whole fleet slow down, stop, or go on by what SES has answered.
 
         Raises RetryableError: the fleet can't be told now.
         """
-        lane = job.entry.lane
+        lane, stops = job.entry.lane, self.fleet.stops
         match outcome:
             case SendAccepted(called_at=called_at):
-                self._tell(self.fleet.stops.accepted(lane, called_at))
+                self._tell(stops.accepted(lane, called_at), stops.logged)
             case SendDeferred(reason=DeferReason.THROTTLED, called_at=called_at):
                 self.quota.refused(called_at)
             case SendDeferred(reason=DeferReason.DAILY_QUOTA):
@@ -257,9 +258,10 @@ class SenderParts:
             case SendDeferred(reason=reason, detail=detail):
                 scope = scope_of(reason, lane.source)
                 if scope is not None:
-                    self._tell(self.fleet.stops.refused(scope, detail))
+                    self._tell(stops.refused(scope, detail), stops.logged)
             case _:
                 pass
+        self._tell(stops.heard(outcome), stops.logged)
 
 
 def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:

@@ -158,7 +158,7 @@ class SenderWork(Work):
             journal.called(outcome)
 
     async def _heed(self, job: Job, outcome: Event) -> None:
-        if isinstance(outcome, SendAccepted) and not self.parts.fleet.stops.standing:
+        if isinstance(outcome, SendAccepted) and self.parts.fleet.stops.at_ease:
             return
         try:
             await self.host.blocking(lambda: self.parts.heed(job, outcome))

@@ -28,12 +28,14 @@ _MILLION: Final = 1_000_000
 class ClockOffset:
     """What to add to this machine's clock to get AWS's: from ``low`` to ``high``, microseconds.
 
-    So it was at ``at``, by this machine's clock.
+    So it was at ``at``, by this machine's clock. ``rival``: what a single reply has said that
+    contradicts it.
     """
 
     low: int
     high: int
     at: int
+    rival: tuple[int, int] | None = None
 
     @property
     def estimate(self) -> int:
@@ -55,7 +57,8 @@ def heard(before: ClockOffset | None, date_at: int, sent_at: int, received_at: i
     """What is known after a reply.
 
     ``date_at`` is its Date (microseconds UTC, whole seconds), the others are by this machine's
-    clock. A reply that contradicts all before is believed: the clock was set.
+    clock. One that contradicts all before may be wrong itself; if the next one says the same, the
+    clock was set.
     """
     low, high = date_at - received_at, date_at + SECOND_US - sent_at
     if before is None:
@@ -64,9 +67,19 @@ def heard(before: ClockOffset | None, date_at: int, sent_at: int, received_at: i
     known = replace(
         before, low=before.low - drift, high=before.high + drift, at=max(received_at, before.at)
     )
-    if low > known.high + DISAGREE_US or high < known.low - DISAGREE_US:
-        return ClockOffset(low, high, received_at)
-    low, high = max(low, known.low), min(high, known.high)
-    if low > high:
-        low = high = (low + high) // 2
-    return replace(known, low=low, high=high)
+    if _contradict((low, high), (known.low, known.high)):
+        if known.rival is None or _contradict((low, high), known.rival):
+            return replace(known, rival=(low, high))
+        return ClockOffset(*_both((low, high), known.rival), received_at)
+    low, high = _both((low, high), (known.low, known.high))
+    return replace(known, low=low, high=high, rival=None)
+
+
+def _contradict(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] > other[1] + DISAGREE_US or one[1] < other[0] - DISAGREE_US
+
+
+def _both(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """What both say; the middle where they differ a little."""
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    return (low, high) if low <= high else ((low + high) // 2,) * 2

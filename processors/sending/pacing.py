@@ -17,6 +17,8 @@ from schemas.values import SECOND_US
 SLICE_US: Final = SECOND_US
 AHEAD_SLICES: Final = 2
 """At most two seconds ahead: what a crash can waste."""
+AHEAD_US: Final = (AHEAD_SLICES + 1) * SLICE_US
+"""No instant that was taken lies further ahead."""
 
 FRONT_MOST_US: Final = 900_000
 """Where the fleet's last taken instant lies further ahead, nobody takes more than before."""
@@ -100,8 +102,12 @@ class Appetite:
     front_at: int = 0
 
     def wanted(self, now: int) -> int:
-        """How many to take now; none while those in hand reach far enough."""
-        return 0 if self.front_at - now > IN_HAND_US else round(self.size)
+        """How many to take now; none while those in hand reach far enough.
+
+        A front that lies further ahead than anybody takes was taken by a clock that was wrong.
+        """
+        in_hand_us = self.front_at - now
+        return 0 if IN_HAND_US < in_hand_us <= AHEAD_US else round(self.size)
 
     def after(self, wanted: int, taken: Sequence[int], now: int, most: int) -> Appetite:
         """After a take that got the instants ``taken`` of ``wanted``.

@@ -1,19 +1,22 @@
 """Where SES lets nothing out at all: the fleet stops as one, probes gently, and goes on. Pure.
 
-A stop is of the whole account (paused, suspended, no such configuration set), or of one domain
-that mail goes out from and that SES holds for not verified. Each is told once, when it begins and
-when it ends. While it stands one mail at a time is tried, by one sender of the fleet; where
-GetAccount itself says that sending is off, not even that: it will say so when it is on again.
+A stop is of the whole account (paused, suspended, no such configuration set, SES does not answer),
+or of one domain that mail goes out from and that SES holds for not verified, or that we may not
+send from. Each is told once, when it begins and when it ends; until both stand on the log it is
+kept. While it stands one mail at a time is tried, by one sender of the fleet; where GetAccount
+itself says that sending is off, not even that: it will say so when it is on again. One that no
+mail has tried for an hour has none waiting for it, and is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from processors.sending.lanes import Lane
-from schemas.values import SECOND_US, DeferReason
+from schemas.events import Event, SendDeferred, SendUnknown
+from schemas.values import HOUR_US, NO_CALL, SECOND_US, DeferReason
 
 ACCOUNT: Final = ""
 """The scope of a stop of everything."""
@@ -21,6 +24,11 @@ DISABLED: Final = "GetAccount says that sending is disabled"
 PROBE_FIRST_US: Final = 5 * SECOND_US
 PROBE_LONGEST_US: Final = 60 * SECOND_US
 NEVER: Final = 2**62
+UNTRIED_US: Final = HOUR_US
+"""Whoever has mail for a stop takes its turn when it comes: for so long nobody had any."""
+SILENT_MAX: Final = 10
+"""After so many calls in a row that SES has not answered, it is not asked more: each may have been
+sent all the same, and has to be cleared up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,8 @@ class Stop:
     """Nothing of ``scope`` (a domain, or :data:`ACCOUNT`) leaves since a moment, and why.
 
     ``probe_at``: when one mail is to be tried next; ``probes``: how many were. Times are
-    microseconds UTC.
+    microseconds UTC. ``over_at``: when it was over (0: it stands); ``told``: whether its begin is
+    on the log.
     """
 
     scope: str
@@ -36,6 +45,8 @@ class Stop:
     since: int
     probe_at: int
     probes: int = 0
+    over_at: int = 0
+    told: bool = False
 
     def probed(self, now: int) -> Stop:
         """After somebody has taken the turn to try one mail: twice as long until the next."""
@@ -48,7 +59,27 @@ class Stop:
 
 
 Stops = Mapping[str, Stop]
-"""By scope."""
+"""Those that stand, by scope."""
+
+
+def standing(known: Iterable[Stop]) -> Stops:
+    """Those that stand, of all that are kept."""
+    return {each.scope: each for each in known if not each.over_at}
+
+
+def silent(before: int, outcome: Event) -> int:
+    """How many calls in a row SES has not answered, ``before`` this outcome and with it."""
+    match outcome:
+        case SendUnknown():
+            return before + 1
+        case SendDeferred(reason=DeferReason.NOT_CALLED) | SendDeferred(called_at=0):
+            return before
+        case SendDeferred(reason=DeferReason.TRANSIENT):
+            return before + 1
+        case _ if getattr(outcome, "called_at", NO_CALL) == NO_CALL:
+            return before
+        case _:
+            return 0
 
 
 def whose_sending(scope: str) -> str:
@@ -70,6 +101,11 @@ def scope_of(reason: DeferReason, source: str) -> str | None:
             return source
         case _:
             return None
+
+
+def idle(stops: Stops, now: int) -> list[Stop]:
+    """The stops that nobody has tried a mail for though it was time: none waits for them."""
+    return [each for each in stops.values() if each.probe_at + UNTRIED_US <= now]
 
 
 def begun(stops: Stops, scope: str, why: str, now: int) -> Stop | None:

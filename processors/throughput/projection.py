@@ -61,8 +61,10 @@ def count(event: Event, recorded_at: int) -> tuple[Count, ...]:
             return _count(at, "refused" if reason in REFUSALS else "deferred", {})
         case SendFailed(called_at=at):
             return _count(at, "failed", {})
-        case SendUnknown():
+        case SendUnknown(called_at=0):
             return _count(recorded_at, "unknown", {})
+        case SendUnknown(called_at=at):
+            return _count(at, "unanswered", {})
         case _:
             return ()
 

@@ -20,14 +20,15 @@ class Sums:
     refused: int = 0
     deferred: int = 0
     failed: int = 0
+    unanswered: int = 0
     unknown: int = 0
     recipients: int = 0
     bytes: int = 0
 
     @property
     def calls(self) -> int:
-        """Calls at a known time: that of an unknown outcome is only that of its record."""
-        return self.accepted + self.refused + self.deferred + self.failed
+        """Calls at a known time: ``unknown`` are those of senders that died, perhaps before."""
+        return self.accepted + self.refused + self.deferred + self.failed + self.unanswered
 
 
 KINDS = frozenset(field.name for field in fields(Sums))

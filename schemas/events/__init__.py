@@ -129,6 +129,7 @@ class Versions:
         **dict.fromkeys(EVENT_TYPES, 1),
         RouteResolved: 2,
         SendStarted: 2,
+        SendUnknown: 2,
         SendCancelRequested: 2,
         SendingPaused: 2,
         SendingResumed: 2,

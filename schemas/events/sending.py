@@ -133,6 +133,7 @@ class SendUnknown:
     """SES may or may not have the mail: the reply was lost, or the sender died in between.
 
     SES's own event with the attempt's tag settles it; after ``decide_at`` the route's policy does.
+    ``called_at``: 0 where nobody is left who knows.
     """
 
     target: int
@@ -140,6 +141,7 @@ class SendUnknown:
     round: int
     reason: str
     decide_at: int
+    called_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ UNVERIFIED = "Email address is not verified. The following identities failed the
         ("AccountSuspendedException", "suspended", 400, DeferReason.STOPPED),
         ("MailFromDomainNotVerifiedException", "no MX", 400, DeferReason.UNVERIFIED),
         ("NotFoundException", "Configuration set <x> does not exist.", 404, DeferReason.STOPPED),
-        ("AccessDeniedException", "not authorized", 403, DeferReason.STOPPED),
+        ("AccessDeniedException", "not authorized", 403, DeferReason.UNVERIFIED),
         ("ExpiredTokenException", "expired", 403, DeferReason.STOPPED),
         ("MessageRejected", "Sending suspended for this account.", 400, DeferReason.STOPPED),
         ("MessageRejected", f"{UNVERIFIED}a@example.org", 400, DeferReason.UNVERIFIED),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from mailtumble.ports.store import Update
 from mailtumble.ports.world import Quota
 from mailtumble.sender.quota import ITEM, SUBJECT, QuotaWatch, known_quota
 from mailtumble.worker.application import Fact
 from schemas.events import QuotaObserved
+from schemas.values import SECOND_US
 from tests.fakes import InMemoryItems, VirtualClock
 
 
@@ -111,6 +113,42 @@ def test_only_changes_are_told() -> None:
     (fact,) = fleet.poll(watch)
     assert fact.events == (QuotaObserved(max_send_rate=13.3, max_24h=50_000),)
     assert watch.rate_milli() == 12_661
+
+
+def test_limits_that_were_not_told_are_told_by_somebody_else() -> None:
+    """Whoever noticed them may have died: under the same id, until it is logged."""
+    fleet = Fleet()
+    one, two = fleet.watch(), fleet.watch()
+    (fact,) = fleet.poll(one)
+    fleet.clock.advance(5)
+    assert fleet.poll(two) == ()
+    fleet.clock.advance(6)
+    assert fleet.poll(two) == (fact,)
+    two.logged(fact)
+    fleet.clock.advance(20)
+    assert fleet.poll(one) == ()
+
+
+def test_a_question_asked_in_the_future_stops_nobody() -> None:
+    """A clock that was wrong has written it: one sender asks now, and no two."""
+    fleet = Fleet()
+    one, two = fleet.watch(), fleet.watch()
+    ahead = fleet.clock.now() + 600 * SECOND_US
+    fleet.store.write(Update("fleet", ITEM, set={"asked_at": ahead}))
+    fleet.poll(one)
+    fleet.poll(two)
+    assert fleet.account.asked == 1
+
+
+def test_an_older_read_does_not_undo_a_cut() -> None:
+    """It was begun before the refusal came, on another thread."""
+    fleet = Fleet()
+    watch = fleet.watch()
+    fleet.poll(watch)
+    before = fleet.store.get("fleet", ITEM)
+    watch.refused(fleet.clock.now())
+    watch.poll(before)
+    assert watch.rate_milli() == 13_328 * 7 // 10
 
 
 def test_a_paused_account_sends_nothing() -> None:

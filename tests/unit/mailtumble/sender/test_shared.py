@@ -59,3 +59,37 @@ def test_a_change_that_others_always_forestall_is_given_up() -> None:
     with pytest.raises(RetryableError, match="things"):
         _shared(Busy()).change(lambda names: (*names, "mine"))
     assert asked == TRIES
+
+
+def test_a_change_whose_reply_was_lost_is_known_to_be_made() -> None:
+    """It was repeated, and found itself there."""
+    store = InMemoryItems()
+
+    class Loses:
+        """Does the first write, and says that it did not."""
+
+        lost = False
+
+        def write(self, action: Put | Delete | Update) -> Item | None:
+            """Write."""
+            item = store.write(action)
+            if not self.lost:
+                self.lost = True
+                message = "no answer"
+                raise RetryableError(message)
+            return item
+
+    shared = _shared(Loses())  # type: ignore[arg-type]
+    assert shared.change(lambda names: (*names, "one"))
+    assert shared.value == ("one",)
+
+
+def test_what_was_read_before_a_change_does_not_undo_it() -> None:
+    """A poll on another thread takes its time."""
+    store = InMemoryItems()
+    shared = _shared(store)
+    shared.change(lambda names: (*names, "one"))
+    before = store.get("fleet", {"name": "things"})
+    shared.change(lambda names: (*names, "two"))
+    shared.learn(before)
+    assert shared.value == ("one", "two")

@@ -10,10 +10,10 @@ from mailtumble.sender.stops import StopWatch
 from mailtumble.worker.application import Fact
 from mailtumble.worker.records import outgoing
 from processors.sending.lanes import Lane
-from processors.sending.stops import ACCOUNT, DISABLED
+from processors.sending.stops import ACCOUNT, DISABLED, SILENT_MAX
 from schemas.events import SendingRestored, SendingStopped
 from tests.fakes import InMemoryItems, VirtualClock
-from tests.samples import after, fact, received, resolved, scheduled
+from tests.samples import accepted, after, fact, received, resolved, scheduled, unknown
 from tests.unit.mailtumble.sender.conftest import Place
 
 LANE = Lane("shop", "example.com", "far.example")
@@ -87,6 +87,69 @@ def test_getaccount_stops_and_starts_the_fleet_by_itself(pair: Pair) -> None:
     pair.one.refused(ACCOUNT, "configuration set paused")
     assert pair.one.account(enabled=True) == ()
     assert pair.one.holds(LANE)
+
+
+def test_where_ses_does_not_answer_the_fleet_stops(pair: Pair) -> None:
+    """Each such mail may have been sent all the same: they must not become thousands."""
+    for _ in range(SILENT_MAX - 1):
+        assert pair.one.heard(unknown()) == ()
+    assert pair.one.heard(accepted()) == ()
+    told = [each for _ in range(SILENT_MAX + 5) for each in pair.one.heard(unknown())]
+    assert len(told) == 1
+    assert pair.one.holds(LANE)
+    assert "did not answer" in pair.one.standing[ACCOUNT].why
+    pair.clock.advance(6)
+    assert pair.one.accepted(LANE, pair.clock.now())
+    assert pair.one.heard(accepted()) == ()
+    pair.one.logged(told[0])
+    assert not pair.one.holds(LANE)
+
+
+def test_what_its_finder_has_not_told_somebody_else_tells(pair: Pair) -> None:
+    """It may have died: under the same ids, so that each counts once, and until they are logged."""
+    begin = pair.one.refused(ACCOUNT, "suspended")
+    pair.clock.advance(5)
+    pair.poll(pair.two)
+    assert pair.two.overdue() == []
+    pair.clock.advance(6)
+    assert pair.two.overdue() == begin
+    pair.two.logged(begin[0])
+    assert pair.two.overdue() == []
+    end = pair.two.accepted(LANE, pair.clock.now())
+    pair.clock.advance(11)
+    pair.poll(pair.one)
+    assert pair.one.overdue() == end
+    pair.one.logged(end[0])
+    pair.poll(pair.two)
+    assert pair.two.overdue() == []
+    assert pair.two.at_ease
+
+
+def test_a_stop_begins_anew_before_the_end_of_the_last_is_told(pair: Pair) -> None:
+    """All four events are told."""
+    told = list(pair.one.refused(ACCOUNT, "suspended"))
+    pair.clock.advance(1)
+    told += pair.one.accepted(LANE, pair.clock.now())
+    told += pair.one.refused(ACCOUNT, "suspended")
+    assert pair.one.holds(LANE)
+    pair.clock.advance(1)
+    told += pair.one.accepted(LANE, pair.clock.now())
+    assert len({each.id for each in told}) == 4
+    for each in told:
+        pair.one.logged(each)
+    assert pair.one.at_ease
+
+
+def test_a_stop_that_no_mail_waits_for_is_over_after_an_hour(pair: Pair) -> None:
+    """The domain's aliases are gone: nobody would ever try it, and end it."""
+    begin = pair.one.refused("example.com", "no MX")
+    pair.one.logged(begin[0])
+    pair.clock.advance(3_604)
+    assert pair.one.overdue() == []
+    pair.clock.advance(2)
+    (end,) = pair.one.overdue()
+    assert isinstance(end.events[0], SendingRestored)
+    assert not pair.one.holds(LANE)
 
 
 class TestShard:

@@ -157,6 +157,7 @@ def test_a_lost_reply_is_unknown_and_waits_for_the_provider(sender: Sender) -> N
         round=0,
         reason="the connection broke",
         decide_at=after(1) + UNKNOWN_WAIT_US,
+        called_at=after(1),
     )
 
 

@@ -57,11 +57,23 @@ def test_some_dozens_of_replies_leave_milliseconds() -> None:
 
 @given(st.integers(60 * MS, SECOND_US // 2))
 def test_a_clock_that_is_set_is_believed(step: int) -> None:
-    """As soon as a reply contradicts what was known."""
+    """As soon as two replies in a row contradict what was known, and agree."""
     before = ClockOffset(-MS, MS, NOW)
-    date, sent, received = reply(NOW + SECOND_US + step, 0, 0, SECOND_US + step)
-    after = heard(before, date, sent, received)
+    contradicts = reply(NOW + SECOND_US + step, 0, 0, SECOND_US + step)
+    once = heard(before, *contradicts)
+    assert (once.low, once.high) == (before.low, before.high)
+    after = heard(once, *contradicts)
     assert after.low <= SECOND_US + step < after.high
+
+
+def test_a_single_reply_that_is_wrong_changes_nothing() -> None:
+    """Some proxy's clock, say: the next one agrees with those before, and it is forgotten."""
+    before = ClockOffset(-MS, MS, NOW)
+    wrong, right = reply(NOW + SECOND_US, 0, 0, 600 * SECOND_US), reply(NOW + SECOND_US, 0, 0, 0)
+    known = before
+    for each in (wrong, right, wrong):
+        known = heard(known, *each)
+    assert abs(known.estimate) <= MS
 
 
 def test_doubt_grows_with_time() -> None:

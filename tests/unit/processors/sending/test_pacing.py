@@ -165,3 +165,10 @@ def test_what_is_in_hand_is_worked_off_first() -> None:
     assert appetite.wanted(NOW) == 0
     assert appetite.wanted(NOW + IN_HAND_US) == round(appetite.size)
     assert appetite.after(8, [], NOW, 64).wanted(NOW) == 0
+
+
+def test_a_front_that_a_wrong_clock_has_taken_keeps_nobody_from_taking() -> None:
+    """It lies ten minutes ahead: nothing that is taken does."""
+    ahead = Appetite(5.0, NOW + 600 * SECOND_US)
+    assert ahead.wanted(NOW) == 5
+    assert Appetite(5.0, NOW + SECOND_US).wanted(NOW) == 0

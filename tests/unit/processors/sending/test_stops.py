@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from processors.sending.lanes import Lane
@@ -11,13 +13,18 @@ from processors.sending.stops import (
     NEVER,
     PROBE_FIRST_US,
     PROBE_LONGEST_US,
+    UNTRIED_US,
     Stop,
     begun,
     due_probes,
     ended_by,
+    idle,
     scope_of,
+    silent,
 )
-from schemas.values import SECOND_US, DeferReason
+from schemas.events import Event
+from schemas.values import NO_CALL, SECOND_US, DeferReason
+from tests.samples import accepted, deferred, failed, unknown
 
 NOW = 1_760_000_000_000_000
 LANE = Lane("shop", "example.com", "far.example")
@@ -84,3 +91,29 @@ def test_while_the_account_stands_still_domains_are_not_tried() -> None:
     """One probe tells of both."""
     standing = {"example.com": stop("example.com"), ACCOUNT: stop().probed(NOW)}
     assert due_probes(standing, NOW + PROBE_FIRST_US) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after"),
+    [
+        (unknown(), 4),
+        (deferred(DeferReason.TRANSIENT), 4),
+        (replace(deferred(DeferReason.TRANSIENT), called_at=NO_CALL), 3),
+        (replace(failed(), called_at=NO_CALL), 3),
+        (deferred(DeferReason.NOT_CALLED), 3),
+        (deferred(DeferReason.THROTTLED), 0),
+        (failed(), 0),
+        (accepted(), 0),
+    ],
+)
+def test_calls_in_a_row_that_ses_does_not_answer(outcome: Event, after: int) -> None:
+    """Any answer ends the row; what SES was not called for says nothing."""
+    assert silent(3, outcome) == after
+
+
+def test_a_stop_that_no_mail_waits_for_is_over() -> None:
+    """A turn to try a mail came an hour ago, and nobody had one; GetAccount's own stop has none."""
+    one, off = stop("example.com"), stop(why=DISABLED)
+    standing = {each.scope: each for each in (one, off)}
+    assert idle(standing, one.probe_at + UNTRIED_US - 1) == []
+    assert idle(standing, one.probe_at + UNTRIED_US) == [one]

@@ -100,3 +100,10 @@ def test_what_is_inside_sums_up_to_the_totals(event: Event, recorded_at: int) ->
 def test_what_ses_was_not_called_for_is_no_call(event: Event) -> None:
     """The mail could not be read, or not be forwarded: no second of ours was busier for it."""
     assert count(event, CALLED_AT) == ()
+
+
+def test_a_call_without_an_answer_counts_when_it_was_made() -> None:
+    """SES counts it too, very likely."""
+    for counted in count(replace(unknown(), called_at=CALLED_AT), CALLED_AT + HOUR_US):
+        assert counted.begins_at in (MINUTE, HOUR)
+        assert counted.amounts["unanswered"] == 1
