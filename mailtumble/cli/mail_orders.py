@@ -11,14 +11,21 @@ from mailtumble.cli import orders, state
 from mailtumble.cli.orders import Choice, Order, order_options
 from mailtumble.cli.state import state_option
 from mailtumble.history import find_mail_id
+from mailtumble.story.words import in_brackets
 from mailtumble.wiring import Wiring
 from mailtumble.worker.views import mail_key
 from schemas.errors import BadInput
 from schemas.ids import mail_subject
 from schemas.values import Command, Status
 
-HEADINGS: Final = ("MAIL", "STATUS", "FROM", "TO", "SUBJECT")
+HEADINGS: Final[tuple[str, ...]] = ("MAIL", "STATUS", "FROM", "TO", "SUBJECT")
 CELLS: Final = ("mail_id", "status", "envelope_sender", "recipient", "subject")
+UNROUTED: Final = {
+    Status.UNROUTABLE: "nobody knows the alias",
+    Status.EXPIRED: "its alias could not be looked up in time",
+    Status.PARKED: "a record of it is in quarantine",
+}
+"""Why a mail without targets has ended that nobody refused."""
 
 
 @click.command("send-at")
@@ -40,7 +47,7 @@ def send_at(
     del debug
     wired = state.wiring(state_dir)
     at = orders.moment(time, wired.clock.now())
-    _give(wired, [_found(wired, mail_id)], Command.SEND_AT, by, why, at=at)
+    _give(wired, _found(wired, mail_id), Command.SEND_AT, by, why, at=at)
 
 
 @click.command("send-now")
@@ -57,7 +64,7 @@ def send_now(
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
     wired = state.wiring(state_dir)
-    _give(wired, [_found(wired, mail_id)], Command.SEND_NOW, by, why)
+    _give(wired, _found(wired, mail_id), Command.SEND_NOW, by, why)
 
 
 _choosing = orders.bulk_options(
@@ -71,6 +78,9 @@ _choosing = orders.bulk_options(
 @_choosing
 def retry(**options: Any) -> None:  # noqa: ANN401 - click gives them by name
     """Send again what has ended otherwise than well, or look it up again.
+
+    With --status only the targets that stand so are sent to again, and what a moderator, a rule or
+    an operator refused is left out: such a mail is tried again only where it is named by its id.
 
     \b
     Example:  mailtumble mail retry 3f2a
@@ -116,10 +126,55 @@ def _order(what: Command, choice: Choice) -> None:
         rows = [
             item for item in _mails(wired) if item["status"] == choice.status and choice.fits(item)
         ]
-    cells = [[row.get(name) for name in CELLS] for row in rows]
-    if orders.confirm(HEADINGS, cells, what, choice):
-        found = [str(row["mail_id"]) for row in rows]
-        _give(wired, found, what, choice.by, choice.why, as_json=choice.as_json)
+    headings, cells = HEADINGS, [[row.get(name) for name in CELLS] for row in rows]
+    left_out: dict[str, str] = {}
+    if what is Command.RETRY:
+        if choice.status is not None:
+            left_out = {str(row["mail_id"]): why for row in rows if (why := _refusal(row))}
+            rows = [row for row in rows if row["mail_id"] not in left_out]
+        headings = (*HEADINGS[:2], "REASON", *HEADINGS[2:])
+        cells = [_with_reason(row) for row in rows]
+    if orders.confirm(headings, cells, what, choice, left_out):
+        given = [
+            Order(
+                name=each,
+                subject=mail_subject(each),
+                command=what,
+                detail=choice.status or "" if what is Command.RETRY else "",
+            )
+            for each in dict.fromkeys(str(row["mail_id"]) for row in rows)
+        ]
+        answers = orders.give(wired, given, choice.by, choice.why)
+        orders.tell(answers, as_json=choice.as_json, left_out=left_out)
+
+
+def _with_reason(row: dict[str, Any]) -> list[object]:
+    """A mail's cells, with why it ended behind its status."""
+    cells = [row.get(name) for name in CELLS]
+    return [*cells[:2], _reason(row) or None, *cells[2:]]
+
+
+def _reason(row: dict[str, Any]) -> str:
+    """Why a mail stands as it does, by its least finished targets."""
+    targets = _standing(row)
+    whys = "; ".join(dict.fromkeys(str(each["reason"]) for each in targets if each["reason"]))
+    refused = row.get("refused")
+    if refused:
+        return f"{refused}{in_brackets(whys)}"
+    return whys if row.get("targets") else UNROUTED.get(row.get("status", ""), "")
+
+
+def _refusal(row: dict[str, Any]) -> str:
+    """Who did not want a mail sent, where that goes for all that stands as the mail does; or ""."""
+    targets = _standing(row)
+    if row.get("refused"):
+        return str(row["refused"])
+    called_off = bool(targets) and all(each.get("called_off") for each in targets)
+    return f"called off ({_reason(row)})" if called_off else ""
+
+
+def _standing(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in row.get("targets") or () if each["status"] == row.get("status")]
 
 
 def _mails(wired: Wiring) -> list[dict[str, Any]]:
@@ -140,16 +195,12 @@ def _found(wired: Wiring, mail_id: str) -> str:
 
 def _give(
     wired: Wiring,
-    mail_ids: list[str],
+    mail_id: str,
     what: Command,
     by: str | None,
     why: str,
     *,
     at: int = 0,
-    as_json: bool = False,
 ) -> None:
-    given = [
-        Order(name=each, subject=mail_subject(each), command=what, at=at)
-        for each in dict.fromkeys(mail_ids)
-    ]
-    orders.tell(orders.give(wired, given, by, why), as_json=as_json)
+    order = Order(name=mail_id, subject=mail_subject(mail_id), command=what, at=at)
+    orders.tell(orders.give(wired, [order], by, why), as_json=False)

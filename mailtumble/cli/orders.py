@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ DECIDER: Final = "operator"
 ANSWERED_WITHIN_US: Final = 60 * SECOND_US
 PAUSE_S: Final = 0.2
 SHOWN_MAX: Final = 20
+REASONS_SHOWN: Final = 5
+NONE_LEFT_OUT: Final[Mapping[str, str]] = {}
 UNITS_S: Final = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 
@@ -119,23 +122,25 @@ def _await_answers(wired: Wiring, waiting: dict[str, Order]) -> list[Answer]:
         wired.clock.sleep(PAUSE_S)
 
 
-def tell(answers: Sequence[Answer], *, as_json: bool) -> None:
-    """Print what became of the commands.
+def tell(
+    answers: Sequence[Answer], *, as_json: bool, left_out: Mapping[str, str] = NONE_LEFT_OUT
+) -> None:
+    """Print what became of the commands; ``left_out``: why some mails were given none, by id.
 
     Raises:
         Refused: some were not obeyed.
     """
     if as_json:
-        print_json(
-            [
-                {"id": each.order.name, "accepted": each.accepted, "answer": each.text}
-                for each in answers
-            ]
-        )
+        shown = [
+            {"id": each.order.name, "accepted": each.accepted, "answer": each.text}
+            for each in answers
+        ]
+        print_json([*shown, *_left_out(left_out)])
     else:
         for each in answers:
             if each.accepted:
                 print_line(f"{each.order.name}: {each.text}")
+        _tell_left_out(left_out)
     refused = [each for each in answers if not each.accepted]
     if refused:
         some = "; ".join(f"{each.order.name}: {each.text}" for each in refused[:SHOWN_MAX])
@@ -179,7 +184,8 @@ def bulk_options(*choosing: Callable[[F], F]) -> Callable[[F], F]:
             "--json",
             "as_json",
             is_flag=True,
-            help="An array of {id, accepted, answer}; null where nothing was done yet.",
+            help="An array of {id, accepted, answer}; null where nothing was done yet, false also"
+            " where a mail was left out.",
         ),
         order_options,
         state_option,
@@ -194,39 +200,69 @@ def bulk_options(*choosing: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def confirm(
-    headings: Sequence[str], rows: Sequence[Sequence[object]], what: Command, choice: Choice
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    what: Command,
+    choice: Choice,
+    left_out: Mapping[str, str] = NONE_LEFT_OUT,
 ) -> bool:
     """Whether to go on with these mails, one a row, the id first.
 
     A preview shows them and never goes on. Mails that were named by their ids are not asked
-    about, others are shown and asked about.
+    about, others are shown and asked about. ``left_out``: why others that fit are not among them.
 
     Raises:
         BadInput: there is nobody to ask, and ``--yes`` was not given.
     """
     if not rows or choice.preview:
         if choice.as_json:
-            print_json([{"id": row[0], "accepted": None, "answer": None} for row in rows])
+            undone = [{"id": row[0], "accepted": None, "answer": None} for row in rows]
+            print_json([*undone, *_left_out(left_out)])
         elif rows:
-            _show(headings, rows, what)
+            _show(headings, rows, what, left_out)
         else:
-            print_hint("Nothing fits.")
+            _tell_left_out(left_out)
+            print_hint("Nothing fits." if not left_out else "Nothing else fits.")
         return False
     if choice.yes or choice.mail_ids:
         return True
     if choice.as_json:
         raise BadInput(f"with --json nobody is asked: add --yes to {what} these {len(rows)}")
-    _show(headings, rows, what)
+    _show(headings, rows, what, left_out)
     if not click.get_text_stream("stdin").isatty():
         raise BadInput(f"nobody is there to ask: add --yes to {what} these {len(rows)}")
     return click.confirm(f"{what.capitalize()} {len(rows)}?")
 
 
-def _show(headings: Sequence[str], rows: Sequence[Sequence[object]], what: Command) -> None:
+def _show(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    what: Command,
+    left_out: Mapping[str, str],
+) -> None:
     print_table(headings, rows[:SHOWN_MAX])
     if len(rows) > SHOWN_MAX:
         print_line(f"... and {len(rows) - SHOWN_MAX} more")
     print_line(f"{len(rows)} to {what}")
+    _tell_left_out(left_out)
+
+
+def _tell_left_out(left_out: Mapping[str, str]) -> None:
+    """How many were left out, by the reason; the most frequent ones by name."""
+    if not left_out:
+        return
+    counts = Counter(left_out.values()).most_common()
+    whys = [f"{count} {why}" for why, count in counts[:REASONS_SHOWN]]
+    others = sum(count for _, count in counts[REASONS_SHOWN:])
+    told = ", ".join([*whys, f"{others} for other reasons"] if others else whys)
+    print_line(f"{len(left_out)} left out ({told}): name them by their ids to include them")
+
+
+def _left_out(left_out: Mapping[str, str]) -> list[dict[str, object]]:
+    return [
+        {"id": each, "accepted": False, "answer": f"left out: {why}"}
+        for each, why in left_out.items()
+    ]
 
 
 def fits(address: object, pattern: str | None) -> bool:

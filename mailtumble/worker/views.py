@@ -12,6 +12,7 @@ from processors.bounces.decider import Address
 from processors.fleet.decider import Fleet
 from processors.mail import Mail
 from processors.sending.pacing import RATE_UNIT
+from processors.sending.targets import TargetState
 from schemas.envelope import EventEnvelope
 from schemas.events import CommandAnswered, QuotaObserved, RecordQuarantined, RecordRedriven
 from schemas.ids import mail_of
@@ -50,19 +51,12 @@ def mail_item(generation: str, subject: str, mail: Mail, spans: Sequence[Span]) 
         "size_bytes": received.size_bytes if received else 0,
         "bucket": received.bucket if received else "",
         "object_key": received.object_key if received else "",
-        "targets": [
-            {
-                "address": target.address,
-                "status": str(target.status),
-                "attempts": target.number,
-                "provider_message_id": target.provider_message_id or None,
-                "reason": target.reason or None,
-            }
-            for target in mail.sending.targets
-        ],
+        "targets": [_target(each) for each in mail.sending.targets],
         "tags": list(mail.moderation.tags),
         "spans": [[span.shard_id, span.first, span.last] for span in spans],
     }
+    if mail.refused:
+        item = {**item, "refused": mail.refused}
     if mail.status is Status.HELD:
         # The sparse index by_held has these alone.
         held = {
@@ -73,6 +67,17 @@ def mail_item(generation: str, subject: str, mail: Mail, spans: Sequence[Span]) 
         }
         item = {**item, **held}
     return Put("mails", item)
+
+
+def _target(target: TargetState) -> Item:
+    shown: Item = {
+        "address": target.address,
+        "status": str(target.status),
+        "attempts": target.number,
+        "provider_message_id": target.provider_message_id or None,
+        "reason": target.reason or None,
+    }
+    return {**shown, "called_off": True} if target.is_called_off else shown
 
 
 def address_key(generation: str, subject: str) -> str:

@@ -35,7 +35,7 @@ from schemas.events import (
 from schemas.values import DAY_US, Command, Status, TimerKind, UnknownPolicy
 
 DECIDER: Final = "mail"
-RULE_VERSION: Final = 2
+RULE_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,11 @@ def _moderate(mail: Mail, command: CommandGiven) -> Obeyed:
 
 
 def _retry(mail: Mail, command: CommandGiven, moment: Moment) -> Obeyed:
+    """Try again what ended; what was refused only where it is named, not in bulk by its status."""
+    if command.detail and mail.refused:
+        return Obeyed.refused(f"left out: the mail was {mail.refused}")
+    if mail.ended_unrouted and command.detail not in ("", mail.unrouted):
+        return Obeyed.refused(f"the mail is not {command.detail}: it is {mail.unrouted}")
     if mail.ended_unrouted:
         expires_at = moment.now + moment.lifetime_us
         reopened = RouteReopened(by=command.by, expires_at=expires_at)

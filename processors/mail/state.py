@@ -50,6 +50,11 @@ class Mail:
         return self.status is Status.HELD
 
     @property
+    def refused(self) -> str:
+        """Which moderator, rule or operator did not let it go, in words; "" where none did so."""
+        return self.moderation.outcome if self.moderation.blocked else ""
+
+    @property
     def waits(self) -> bool:
         """Whether nothing was scheduled yet: it is held, or not routed."""
         return self.is_held or not (self.sending.targets or self.route.settled)

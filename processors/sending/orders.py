@@ -60,35 +60,49 @@ def _send_at(sending: Sending, command: CommandGiven, at: int, moment: Moment) -
 def _end(sending: Sending, command: CommandGiven, status: Status) -> Obeyed:
     events: list[Event] = []
     reason = _by(command)
+    called_off = 0
     for index, target in enumerate(sending.targets):
         if target.has_ended or target.is_called_off:
             continue
-        if target.outstanding and target.status is not Status.UNKNOWN:
-            # The sender answers whether that came in time.
-            events.append(
-                SendCancelRequested(
-                    target=index, attempt_id=target.attempt_id, reason=reason, ends_as=status
-                )
+        called_off += 1
+        events.append(
+            SendCancelRequested(
+                target=index, attempt_id=target.attempt_id, reason=reason, ends_as=status
             )
-        else:
+        )
+        # The sender answers whether that came in time. What is perhaps at SES it can't take back.
+        if not target.outstanding or target.status is Status.UNKNOWN:
             events.append(SendParked(target=index, reason=reason))
     if not events:
         over = all(target.has_ended for target in sending.targets)
         what = "the mail has ended" if over else "the mail is called off already"
         return Obeyed.refused(f"{what}: {_standing(sending)}")
-    return Obeyed(tuple(events), f"{len(events)} open targets are called off")
+    return Obeyed(tuple(events), f"{called_off} open targets are called off")
 
 
 def _retry(sending: Sending, command: CommandGiven) -> Obeyed:
-    again = [
+    """Reopen what failed; in bulk only what stands in the status that the command names.
+
+    And in bulk nothing that somebody called off: who chooses by status has not looked at each.
+    """
+    failed = [
         index
         for index, target in enumerate(sending.targets)
-        if target.has_ended and target.status is not Status.COMPLETED
+        if target.has_ended
+        and target.status is not Status.COMPLETED
+        and command.detail in ("", target.status)
     ]
+    if not failed:
+        what = f"is {command.detail}" if command.detail else "has failed"
+        return Obeyed.refused(f"nothing of the mail {what}: {_standing(sending)}")
+    unwanted = [each for each in failed if command.detail and sending.targets[each].is_called_off]
+    left_out = f"{len(unwanted)} left out that somebody called off"
+    again = [index for index in failed if index not in unwanted]
     if not again:
-        return Obeyed.refused(f"nothing of the mail has failed: {_standing(sending)}")
+        return Obeyed.refused(left_out)
     events = tuple(TargetReopened(target=index, by=command.by) for index in again)
-    return Obeyed(events, f"{len(again)} targets are tried again")
+    told = f"{len(again)} targets are tried again"
+    return Obeyed(events, f"{told}, {left_out}" if unwanted else told)
 
 
 def _by(command: CommandGiven) -> str:

@@ -49,7 +49,11 @@ class RecordRedriven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandGiven:
-    """A person wants something done with what the record is about. ``at``: for ``send_at``."""
+    """A person wants something done with what the record is about. ``at``: for ``send_at``.
+
+    ``detail``: whose sending is paused (the scope), the address that is suppressed, or of a retry
+    in bulk the status of what is tried again; empty for all that failed of a mail that was named.
+    """
 
     command_id: str
     command: Command

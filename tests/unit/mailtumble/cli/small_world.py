@@ -36,12 +36,20 @@ HOUSE = "info@house.example"
 TARGETS = ("ann@far.example", "bob@far.example")
 NEWS = "letter@news.example"
 """A sender whose mail is held, by the rule newsletter."""
+BANNED = "offer@spam.example"
+"""A sender whose mail is refused, by the rule banned."""
 RULES = (
     Rule(
         name="newsletter",
         action=ModerationAction.HOLD,
         reason="read it first",
         senders=("*@news.example",),
+    ),
+    Rule(
+        name="banned",
+        action=ModerationAction.REJECT,
+        reason="nobody wants it",
+        senders=("*@spam.example",),
     ),
 )
 

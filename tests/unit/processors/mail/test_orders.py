@@ -252,3 +252,32 @@ def test_a_time_that_was_set_before_the_mail_ended_is_still_wanted_when_it_is_re
     story.when(ordered(Command.RETRY), answer=FOUND, at=LATER)
     due_at = LATER + DAY_US
     assert story.decided[2] == scheduled(attempt(1), due_at=due_at, expires_at=due_at + 3 * DAY_US)
+
+
+REFUSALS = [
+    (MailRejected(by="ann", why="spam"), Status.REJECTED, "rejected by ann"),
+    (MailRejected(by="the rule spam", why=""), Status.REJECTED, "rejected by the rule spam"),
+    (MailExpired(by="the rule r", why="too late"), Status.EXPIRED, "expired by the rule r"),
+]
+
+
+@pytest.mark.parametrize(("ended", "status", "told"), REFUSALS)
+@pytest.mark.parametrize("routed", [True, False])
+def test_in_bulk_a_mail_that_was_refused_is_not_tried_again(
+    ended: Event, status: Status, told: str, *, routed: bool
+) -> None:
+    """Whoever chooses mails by status does not go past the moderators; who names one may."""
+    known = (resolved("b@example.org"), HELD) if routed else ()
+    story = Story().given(received(), *known, ended, MailCompleted(ended={str(status): 1}))
+    story.when(ordered(Command.RETRY, detail=str(status)), at=LATER, answer=FOUND)
+    story.then(refused(f"left out: the mail was {told}")).now_mail(status)
+    story.when(ordered(Command.RETRY, "command-2"), at=LATER, answer=FOUND)
+    story.given(*story.decided).now_mail(Status.SCHEDULED)
+
+
+def test_in_bulk_a_mail_that_does_not_stand_so_any_more_is_not_looked_up() -> None:
+    """It was unroutable when it was chosen; meanwhile somebody else had it looked up again."""
+    story = Story().given(received(), RouteExpired(reason="timed out"))
+    story.when(ordered(Command.RETRY, detail="unroutable"), at=LATER, answer=FOUND)
+    assert story.decided[-1] == refused("the mail is not unroutable: it is expired")
+    story.given(*story.decided).now_mail(Status.EXPIRED)

@@ -48,6 +48,8 @@ def called_off(status: Status, reason: str, name: str = FIRST) -> SendCancelRequ
     return SendCancelRequested(target=0, attempt_id=name, reason=reason, ends_as=status)
 
 
+ENDINGS = [(Command.EXPIRE, Status.EXPIRED), (Command.CANCEL, Status.REJECTED)]
+
 ENDS: list[tuple[tuple[Event, ...], Status]] = [
     ((SendParked(target=0, reason="a record"),), Status.PARKED),
     ((SendExpired(target=0, attempt_id=FIRST),), Status.EXPIRED),
@@ -95,6 +97,65 @@ def test_only_the_targets_that_failed_are_tried_again() -> None:
     )
 
 
+def test_in_bulk_only_what_stands_in_the_chosen_status_is_tried_again() -> None:
+    """The command carries the status: of parked, bounced and rejected targets one is meant."""
+    story = sending("b@example.org", "c@example.org", "d@example.org").given(
+        SendParked(target=0, reason="a record"),
+        accepted("attempt-2", 1),
+        bounced("attempt-2", 1),
+        failed("attempt-3", 2),
+    )
+    (
+        story.when(ordered(Command.RETRY, detail="parked"), at=LATER)
+        .then_kinds(TargetReopened, SendScheduled, CommandAnswered)
+        .now(Status.SCHEDULED, Status.BOUNCED, Status.REJECTED)
+        .when(ordered(Command.RETRY, "command-2", detail="expired"), at=LATER)
+        .then(
+            refused(
+                "nothing of the mail is expired: 1 bounced, 1 rejected, 1 scheduled", "command-2"
+            )
+        )
+    )
+
+
+def test_a_command_of_old_that_names_no_status_reopens_all_that_failed() -> None:
+    """As it did when it was recorded."""
+    story = sending("b@example.org", "c@example.org")
+    story.given(SendParked(target=0, reason="a record"), failed("attempt-2", 1))
+    story.when(ordered(Command.RETRY), at=LATER).given(*story.decided)
+    story.now(Status.SCHEDULED, Status.SCHEDULED)
+
+
+@pytest.mark.parametrize(("command", "status"), ENDINGS)
+def test_in_bulk_what_somebody_called_off_is_left_out(command: Command, status: Status) -> None:
+    """One target was cancelled by a person, SES refused the other: the answer tells of both."""
+    story = sending("b@example.org", "c@example.org").given(failed("attempt-2", 1))
+    story.when(ordered(command, why="wrong text"))
+    story.given(*story.decided, SendCancelled(target=0, attempt_id=FIRST))
+    story.now(status, Status.REJECTED)
+    story.when(ordered(Command.RETRY, detail=str(Status.REJECTED)), at=LATER)
+    told = "1 targets are tried again"
+    left_out = "1 left out that somebody called off"
+    assert story.decided[-1] == obeyed(f"{told}, {left_out}" if status is Status.REJECTED else told)
+    assert [each.target for each in story.decided if isinstance(each, TargetReopened)] == [1]
+    story.given(*story.decided).now(status, Status.SCHEDULED)
+    story.when(ordered(Command.RETRY, detail=str(status)), at=LATER).then(refused(left_out))
+    story.when(ordered(Command.RETRY), at=LATER).then_kinds(
+        TargetReopened, SendScheduled, CommandAnswered
+    )
+
+
+@pytest.mark.parametrize("command", [Command.EXPIRE, Command.CANCEL])
+def test_in_bulk_what_was_called_off_while_its_outcome_was_unknown_is_left_out(
+    command: Command,
+) -> None:
+    """It is parked, and who parked it did not want it sent again."""
+    story = sending().given(started(), unknown()).when(ordered(command))
+    story.given(*story.decided).now(Status.PARKED)
+    story.when(ordered(Command.RETRY, detail="parked"), at=LATER)
+    story.then(refused("1 left out that somebody called off"))
+
+
 def test_a_second_retry_finds_nothing_to_do() -> None:
     """Two people at once: one new attempt."""
     story = sending().given(failed()).when(ordered(Command.RETRY), at=LATER)
@@ -134,9 +195,6 @@ def test_the_retry_of_a_send_of_unknown_outcome_may_be_a_duplicate() -> None:
     story.when(ordered(Command.RETRY), at=LATER)
     (next_,) = (event for event in story.decided if isinstance(event, SendScheduled))
     assert next_.possible_duplicate
-
-
-ENDINGS = [(Command.EXPIRE, Status.EXPIRED), (Command.CANCEL, Status.REJECTED)]
 
 
 @pytest.mark.parametrize(("command", "status"), ENDINGS)
@@ -233,14 +291,15 @@ def test_what_was_called_off_and_may_have_gone_out_is_not_sent_again(command: Co
     )
 
 
-@pytest.mark.parametrize("command", [Command.EXPIRE, Command.CANCEL])
-def test_a_mail_of_unknown_outcome_is_parked(command: Command) -> None:
+@pytest.mark.parametrize(("command", "status"), ENDINGS)
+def test_a_mail_of_unknown_outcome_is_parked(command: Command, status: Status) -> None:
     """Nobody can take it back; nothing is sent again, and SES's event may still complete it."""
     (
         sending()
         .given(unknown())
         .when(ordered(command))
         .then(
+            called_off(status, f"{command} by ann"),
             SendParked(target=0, reason=f"{command} by ann"),
             MailCompleted(ended={"parked": 1}),
             obeyed("1 open targets are called off"),
