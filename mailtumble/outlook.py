@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Final
 
 from mailtumble.ports.store import Item, ItemStore
-from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.entry import Entry, read_entry
 from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
 from mailtumble.sender.standing import Standing
@@ -27,19 +26,22 @@ from processors.sending.fairness import Choice
 from processors.sending.pacing import slice_number
 from processors.sending.stops import Stops, covered
 from schemas.ids import BUCKETS
-from schemas.values import TimerKind
 
 THREADS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one tenant has waiting: urgent mail by itself. ``places``: due time and attempt."""
+    """What one tenant has waiting: urgent mail by itself. What is held is not due.
+
+    ``places``: due time and attempt of all that is not held.
+    """
 
     tenant: str
     urgent: bool
     waiting: int
     due: int
+    held: int
     places: Sequence[tuple[int, str]]
 
 
@@ -72,8 +74,13 @@ class Outlook:
 
     @property
     def due(self) -> int:
-        """How many entries could leave by their time."""
-        return sum(1 for each in self.entries if each.due_at <= self.now)
+        """How many entries leave as fast as the rate lets them: their time has come."""
+        return sum(each.due for each in self.groups.values())
+
+    @property
+    def held_count(self) -> int:
+        """How many entries do not leave until somebody, or SES, lets them; due or not."""
+        return sum(each.held for each in self.groups.values())
 
     def held(self, entry: Entry) -> bool:
         """Whether it does not leave until somebody, or SES, lets it."""
@@ -136,13 +143,12 @@ class Outlook:
     def _group(self, key: tuple[str, bool], entries: Sequence[Entry]) -> Group:
         places = sorted((each.due_at, each.attempt_id) for each in entries if not self.held(each))
         due = sum(1 for due_at, _ in places if due_at <= self.now)
-        return Group(*key, len(entries), due, places)
+        return Group(*key, len(entries), due, len(entries) - len(places), places)
 
 
-def claimed(store: ItemStore) -> int:
-    """How many attempts are on their way to SES, or were within the last seconds."""
-    timers = in_buckets(store, "timers", lambda bucket: f"{NAME}#{GENERATION}#{bucket}")
-    return sum(1 for item in timers if item["kind"] == TimerKind.CLAIM)
+def timers(store: ItemStore, application: str, generation: str) -> list[Item]:
+    """Everything that an application waits for."""
+    return in_buckets(store, "timers", lambda bucket: f"{application}#{generation}#{bucket}")
 
 
 def in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> list[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,11 +11,12 @@ import click
 
 from mailtumble.cli import orders, state
 from mailtumble.cli.orders import Order, order_options
-from mailtumble.cli.output import print_json, print_line, print_table
+from mailtumble.cli.output import print_hint, print_json, print_line, print_table
 from mailtumble.cli.peak import peak
 from mailtumble.cli.state import state_option
-from mailtumble.outlook import Outlook, claimed
-from mailtumble.story import duration
+from mailtumble.drains import Left, UnderWay, left
+from mailtumble.outlook import Outlook
+from mailtumble.story import duration, listed
 from mailtumble.wiring import Wiring
 from mailtumble.worker.views import iso
 from processors.fleet.decider import AT, EVERYBODY, whose_sending
@@ -39,16 +41,21 @@ def command() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="{waiting, due, claimed, rate_per_second, quota, eta_seconds, stopped, paused,"
-    " drained};"
-    " null: not known.",
+    help="{waiting, due, held, later, claimed, unknown, rate_per_second, quota, eta_seconds,"
+    " tenants, stopped, paused, drained, left}; null: not known.",
 )
 @state_option
 def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     """Tell how much waits, how fast it leaves, and when the last one that is due will have left.
 
-    One target of one mail counts as one. What is claimed is on its way to SES, or was within the
-    last seconds: a claim is kept until its deadline, whatever came of it.
+    One target of one mail counts as one. What waits is due now, is due later (a retry, a time
+    that was set), or is held: by a pause, a drain, or SES. What is claimed is on its way to SES,
+    or was within the last seconds: a claim is kept until its outcome is on the stream, or its
+    deadline is over. What is unknown waits for SES's word of whether it has the mail.
+
+    Of each drain it tells what is left: of what had come in before, all that waits, is claimed
+    or is unknown. Nothing of it is on its way once nothing is left twice, some seconds apart.
+    What a moderator holds, or what is still looked up, joins it only when it is let go.
 
     \b
     Example:  mailtumble queue status --json
@@ -60,9 +67,10 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
         return
     print_line(_told(found))
     if len(found["tenants"]) > 1:
-        rows = sorted(found["tenants"], key=lambda each: -each["due"])
+        rows = sorted(found["tenants"], key=lambda each: (-each["due"], -each["waiting"]))
         print_table(
-            ("TENANT", "WAITING", "DUE", "LAST IN"), [_row(each) for each in rows[:TENANTS_SHOWN]]
+            ("TENANT", "WAITING", "DUE", "HELD", "LAST IN"),
+            [_row(each) for each in rows[:TENANTS_SHOWN]],
         )
         if len(rows) > TENANTS_SHOWN:
             print_line(f"... and {len(rows) - TENANTS_SHOWN} more: --json has all")
@@ -100,7 +108,9 @@ def pause(**given: Any) -> None:  # noqa: ANN401
 def drain(**given: Any) -> None:  # noqa: ANN401
     """Let what has come in leave, and hold what comes in from now on, until it is resumed.
 
-    Once `mailtumble queue status` tells that nothing is due, nothing of it is on its way.
+    `mailtumble queue status` tells what is left of it: what waits (also for a later time, or for
+    another try), is claimed, or is of unknown outcome. Nothing of it is on its way any more once it
+    tells so twice, some seconds apart.
 
     \b
     Example:  mailtumble queue drain --why "we move to another region"
@@ -146,6 +156,8 @@ def _order(
         detail=scope,
     )
     orders.tell(orders.give(wired, [order], by, why), as_json=False)
+    if what is Command.DRAIN:
+        print_hint("What is left of it: mailtumble queue status")
 
 
 def _scope(tenant: str | None, domain: str | None) -> str:
@@ -164,6 +176,7 @@ def _scope(tenant: str | None, domain: str | None) -> str:
 def queue_status(wired: Wiring) -> dict[str, Any]:
     """What waits in all buckets, by tenant, when it leaves, the rate, and the account's quota."""
     outlook = Outlook(wired)
+    under_way = UnderWay(wired.store(), wired.settings.generation)
     quota, rate_milli = outlook.quota, outlook.rate_milli
     tenants = [
         {
@@ -171,6 +184,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "urgent": group.urgent,
             "waiting": group.waiting,
             "due": group.due,
+            "held": group.held,
             "eta_seconds": _eta_s(outlook.last_leaves_at(group), outlook.now),
         }
         for group in outlook.groups.values()
@@ -178,7 +192,10 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
     return {
         "waiting": len(outlook.entries),
         "due": outlook.due,
-        "claimed": claimed(wired.store()),
+        "held": outlook.held_count,
+        "later": len(outlook.entries) - outlook.due - outlook.held_count,
+        "claimed": under_way.claimed,
+        "unknown": under_way.unknown,
         "rate_per_second": None if rate_milli is None else rate_milli / RATE_UNIT,
         "quota": {
             "max_send_rate": quota.max_send_rate_milli / RATE_UNIT if quota else None,
@@ -187,35 +204,44 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "others_per_second": quota.others_milli / RATE_UNIT if quota else None,
             "frees_at": _moment(outlook.frees_at),
         },
-        "eta_seconds": _last([each["eta_seconds"] for each in tenants if each["due"]], outlook.due),
+        "eta_seconds": _last([each["eta_seconds"] for each in tenants if each["due"]], outlook),
         "tenants": tenants,
         "stopped": {scope: each.why for scope, each in outlook.stops.items()},
         "paused": {scope: p.told for scope, p in outlook.paused.items() if not p.drains},
         "drained": {scope: p.told for scope, p in outlook.paused.items() if p.drains},
+        "left": {
+            scope: _left(left(outlook, under_way, scope, p))
+            for scope, p in outlook.paused.items()
+            if p.drains
+        },
     }
+
+
+def _left(found: Left) -> dict[str, Any]:
+    return {**asdict(found), "next_due_at": _moment(found.next_due_at)}
 
 
 def _eta_s(at: int | None, now: int) -> int | None:
     return None if at is None else round((at - now) / SECOND_US)
 
 
-def _last(etas_s: Sequence[Any], due: int) -> int | None:
-    """Seconds until all that is due has left; None where of some of it that can't be said."""
+def _last(etas_s: Sequence[Any], outlook: Outlook) -> int | None:
+    """Seconds until all that is due has left; None where that can't be said, or all is held."""
     if None in etas_s:
         return None
-    return max(etas_s, default=None if due else 0)
+    return max(etas_s, default=None if outlook.held_count else 0)
 
 
 def _row(tenant: dict[str, Any]) -> tuple[object, ...]:
     name = f"{tenant['tenant']} (urgent)" if tenant["urgent"] else tenant["tenant"]
     eta_s = tenant["eta_seconds"]
     last = "-" if not tenant["due"] or eta_s is None else duration(eta_s * SECOND_US)
-    return name, tenant["waiting"], tenant["due"], last
+    return name, tenant["waiting"], tenant["due"], tenant["held"], last
 
 
 def _told(found: dict[str, Any]) -> str:
-    waiting, due, rate, eta_s = (
-        found[name] for name in ("waiting", "due", "rate_per_second", "eta_seconds")
+    waiting, due, held, rate, eta_s = (
+        found[name] for name in ("waiting", "due", "held", "rate_per_second", "eta_seconds")
     )
     if rate is None:
         pace = "SES's quota is not known yet"
@@ -226,14 +252,33 @@ def _told(found: dict[str, Any]) -> str:
     if not waiting:
         told = f"Nothing waits; {pace}."
     else:
-        end = f", the last of them in {duration(eta_s * SECOND_US)}" if eta_s else ""
-        told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {due} due now; {pace}{end}."
+        them = "what is due" if held else "them"
+        end = f", the last of {them} in {duration(eta_s * SECOND_US)}" if eta_s else ""
+        of_it = f"{due} due now, {held} held" if held else f"{due} due now"
+        told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {of_it}; {pace}{end}."
+    if found["unknown"]:
+        told += f" Of {found['unknown']} it is not known yet whether SES has them."
     for scope, why in found["stopped"].items():
         told += f" SES lets nothing out: {stops.whose_sending(scope)} is stopped ({why})."
     for how in ("paused", "drained"):
         for scope, why in found[how].items():
             told += f" {_capital(whose_sending(scope))} is {how}, by {why}."
+            told += _left_told(found["left"][scope]) if how == "drained" else ""
     return told + _quota_told(found["quota"])
+
+
+def _left_told(found: dict[str, Any]) -> str:
+    """What is left of a drain, by where it is."""
+    next_at = found["next_due_at"]
+    places = {
+        "due now": found["due"],
+        f"due later (the first at {next_at})": found["later"],
+        "held by something else": found["held"],
+        "claimed": found["claimed"],
+        "of unknown outcome": found["unknown"],
+    }
+    some = [f"{count} {place}" for place, count in places.items() if count]
+    return f" Of it are left: {listed(some)}." if some else " Nothing of it is left."
 
 
 def _quota_told(quota: dict[str, Any]) -> str:

@@ -27,6 +27,11 @@ class AddressStanding:
 CLEAN: Final = AddressStanding()
 
 
+def scopes(lane: Lane) -> tuple[str, ...]:
+    """What may be paused that this lane is part of."""
+    return EVERYBODY, lane.tenant, AT + lane.destination
+
+
 class Standing:
     """Asked before each claim: a pause or a suppression holds for all that was not claimed yet."""
 
@@ -55,8 +60,7 @@ class Standing:
 
     def held_since(self, lane: Lane) -> int | None:
         """What came in then or later is paused (0: all of it), or None."""
-        scopes = (EVERYBODY, lane.tenant, AT + lane.destination)
-        found = [self.paused[scope].since for scope in scopes if scope in self.paused]
+        found = [self.paused[scope].since for scope in scopes(lane) if scope in self.paused]
         return min(found, default=None)
 
     def of(self, addresses: Iterable[str], now: int) -> Mapping[str, AddressStanding]:

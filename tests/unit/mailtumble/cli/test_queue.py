@@ -13,7 +13,8 @@ from mailtumble.ports.store import Put, Update
 from mailtumble.worker.views import iso
 from processors.throughput.projection import Grain
 from schemas.events import SendingPaused, SendingResumed
-from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US, DeferReason
+from tests.samples import deferred
 
 if TYPE_CHECKING:
     from tests.unit.mailtumble.cli.conftest import Exit, Run
@@ -26,18 +27,29 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
     assert json.loads(run(command, "status", "--json").stdout) == {
         "waiting": 2,
         "due": 2,
+        "held": 0,
+        "later": 0,
         "claimed": 0,
+        "unknown": 0,
         "rate_per_second": None,
         "quota": dict.fromkeys(
             ("max_send_rate", "max_24h", "sent_24h", "others_per_second", "frees_at")
         ),
         "eta_seconds": None,
         "tenants": [
-            {"tenant": "house", "urgent": False, "waiting": 2, "due": 2, "eta_seconds": None}
+            {
+                "tenant": "house",
+                "urgent": False,
+                "waiting": 2,
+                "due": 2,
+                "held": 0,
+                "eta_seconds": None,
+            }
         ],
         "stopped": {},
         "paused": {},
         "drained": {},
+        "left": {},
     }
     assert run(command, "status").stdout == "2 wait, 2 due now; SES's quota is not known yet.\n"
 
@@ -92,9 +104,9 @@ def test_each_tenant_has_an_estimate_of_its_own(world: SmallWorld, run: Run) -> 
     assert (tenants["shop"]["due"], tenants["shop"]["eta_seconds"]) == (1, 0)
     told = run(command, "status").stdout.splitlines()
     assert [line.split() for line in told[1:]] == [
-        ["TENANT", "WAITING", "DUE", "LAST", "IN"],
-        ["house", "40", "40", "3.0", "s"],
-        ["shop", "1", "1", "0.000", "s"],
+        ["TENANT", "WAITING", "DUE", "HELD", "LAST", "IN"],
+        ["house", "40", "40", "0", "3.0", "s"],
+        ["shop", "1", "1", "0", "0.000", "s"],
     ]
 
 
@@ -106,8 +118,31 @@ def test_what_ses_or_a_person_holds_has_no_estimate(world: SmallWorld, run: Run)
     world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [item]}))
     status = json.loads(run(command, "status", "--json").stdout)
     assert status["stopped"] == {"house.example": "no MX"}
-    assert (status["due"], status["eta_seconds"], status["tenants"][0]["due"]) == (2, None, 0)
-    assert "sending from house.example is stopped (no MX)" in run(command, "status").stdout
+    assert (status["due"], status["held"], status["eta_seconds"]) == (0, 2, None)
+    assert (status["tenants"][0]["due"], status["tenants"][0]["held"]) == (0, 2)
+    told = run(command, "status").stdout
+    assert told.startswith("2 wait, 0 due now, 2 held; 13.328 may leave a second. ")
+    assert "sending from house.example is stopped (no MX)" in told
+
+
+def test_what_is_held_is_not_in_the_estimate_of_the_others(world: SmallWorld, run: Run) -> None:
+    """Half of it is stopped: the time told is that of the other half, and says so."""
+    world.repository.put("a@shop.example", ("cat@far.example",), "shop")
+    for number in range(40):
+        world.receive(number, "a@shop.example")
+    for number in range(20):
+        world.receive(number)
+    world.learn_quota()
+    item = {"scope": "shop.example", "why": "no MX", "since": 1, "probe_at": 9, "probes": 0}
+    world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [item]}))
+    told = run(command, "status").stdout.splitlines()
+    assert told[0].startswith(
+        "80 wait, 40 due now, 40 held; 13.328 may leave a second, the last of what is due in 3.0 s."
+    )
+    assert [line.split() for line in told[2:]] == [
+        ["house", "40", "40", "0", "3.0", "s"],
+        ["shop", "40", "0", "40", "-"],
+    ]
 
 
 def test_near_the_end_of_the_day_there_is_no_saying(world: SmallWorld, run: Run) -> None:
@@ -168,6 +203,95 @@ def test_a_stopped_account_has_no_rate(world: SmallWorld, run: Run) -> None:
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["rate_per_second"], status["eta_seconds"]) == (0, None)
     assert "SES does not let this account send" in run(command, "status").stdout
+
+
+class TestDrain:
+    """``queue drain``, and how one sees that nothing of it is on its way any more."""
+
+    def _left(self, run: Run, scope: str = "") -> dict[str, object]:
+        left = json.loads(run(command, "status", "--json").stdout)["left"][scope]
+        assert isinstance(left, dict)
+        return left
+
+    def test_its_answer_says_where_to_look(self, run: Run) -> None:
+        """And where nothing was under way, nothing is left."""
+        result = run(command, "drain", "--by", "ann")
+        assert result.stderr == "What is left of it: mailtumble queue status\n"
+        assert run(command, "status").stdout.endswith(
+            "Sending of the whole fleet is drained, by ann. Nothing of it is left.\n"
+        )
+
+    def test_what_comes_in_later_is_held_and_not_due(self, world: SmallWorld, run: Run) -> None:
+        """Once what was there has left, nothing is due, however much has come in since."""
+        world.receive(1)
+        run(command, "drain")
+        world.receive(2)
+        world.poll()
+        status = json.loads(run(command, "status", "--json").stdout)
+        assert (status["waiting"], status["due"], status["held"]) == (4, 2, 2)
+        assert self._left(run) == {
+            **dict.fromkeys(("later", "held", "claimed", "unknown"), 0),
+            "due": 2,
+            "next_due_at": None,
+        }
+        world.send()
+        status = json.loads(run(command, "status", "--json").stdout)
+        assert (status["waiting"], status["due"], status["held"]) == (2, 0, 2)
+
+    def test_a_retry_for_later_is_left_though_nothing_is_due(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """SES refused it for now: it leaves in a while, and then it is on its way again."""
+        mail = world.receive(1)
+        run(command, "drain")
+        for job in world.claim():
+            entry = job.entry
+            told = deferred(DeferReason.TRANSIENT, entry.attempt_id, target=entry.target)
+            world.append(mail, told, cause=entry.attempt_id)
+        world.work()
+        status = json.loads(run(command, "status", "--json").stdout)
+        assert (status["due"], status["later"], status["held"]) == (0, 2, 0)
+        left = self._left(run)
+        first = min(int(str(item["due_at"])) for item in world.items.scan("queue"))
+        assert (left["due"], left["later"], left["next_due_at"]) == (0, 2, iso(first))
+        assert f"Of it are left: 2 due later (the first at {iso(first)})." in (
+            run(command, "status").stdout
+        )
+
+    def test_claims_and_unknown_outcomes_are_left_until_they_are_settled(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """Nothing waits, and yet SES may be called, or the policy may send again."""
+        world.receive(1)
+        run(command, "drain")
+        world.claim()
+        assert (self._left(run)["claimed"], self._left(run)["unknown"]) == (2, 0)
+        world.clock.advance(30)
+        world.tick()
+        status = json.loads(run(command, "status", "--json").stdout)
+        assert (status["waiting"], status["claimed"], status["unknown"]) == (0, 0, 2)
+        assert self._left(run)["unknown"] == 2
+        told = run(command, "status").stdout
+        assert "Of it are left: 2 of unknown outcome." in told
+        assert "Of 2 it is not known yet whether SES has them." in told
+
+    def test_what_is_claimed_of_others_is_not_left_of_it(self, world: SmallWorld, run: Run) -> None:
+        """One tenant is drained, another goes on, and is always on its way."""
+        world.repository.put("a@shop.example", ("cat@far.example",), "shop")
+        world.receive(1, "a@shop.example")
+        world.receive(2)
+        run(command, "drain", "--tenant", "shop")
+        world.claim()
+        status = json.loads(run(command, "status", "--json").stdout)
+        assert (status["claimed"], status["left"]["shop"]["claimed"]) == (3, 1)
+
+    def test_what_another_pause_holds_of_it_is_left(self, world: SmallWorld, run: Run) -> None:
+        """It leaves as soon as that is resumed: the drain does not hold it."""
+        world.receive(1)
+        run(command, "drain")
+        run(command, "pause", "--domain", "far.example")
+        assert (self._left(run)["due"], self._left(run)["held"]) == (0, 2)
+        assert "Of it are left: 2 held by something else." in run(command, "status").stdout
 
 
 class TestPause:

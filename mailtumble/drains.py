@@ -1,0 +1,115 @@
+"""What is left of what is drained: all that can still leave of what had come in before.
+
+A mail on its way is in one of three places: in the queue (due now, due later, held by something
+else), claimed for a call, or of unknown outcome until SES's event or the policy settles it. Between
+two of them it is on the stream alone, for a second or so: nothing is left once that is found twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from mailtumble.outlook import Outlook, timers
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.sender.application import GENERATION, NAME, DispatchAggregate
+from mailtumble.sender.standing import scopes
+from mailtumble.worker import core
+from mailtumble.worker.horizon import text
+from mailtumble.worker.memory import read_subject
+from processors.fleet.decider import Pause
+from processors.sending.dispatch import Dispatch
+from schemas.values import TimerKind
+
+AGGREGATE: Final = DispatchAggregate()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Attempts of what is drained that can still leave, by where they are.
+
+    ``next_due_at``: when the first of those that are due later is due (microseconds UTC), or None.
+    """
+
+    due: int
+    later: int
+    held: int
+    claimed: int
+    unknown: int
+    next_due_at: int | None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether none of it is on its way."""
+        return not (self.due or self.later or self.held or self.claimed or self.unknown)
+
+
+class UnderWay:
+    """Attempts that are in the queue no more and not settled either, of the whole fleet."""
+
+    def __init__(self, store: ItemStore, generation: str) -> None:
+        """Read them by their timers: a claim's deadline, the end of the wait for SES's event."""
+        self._store = store
+        own, cores = timers(store, NAME, GENERATION), timers(store, core.NAME, generation)
+        self._claimed = [item for item in own if item["kind"] == TimerKind.CLAIM]
+        self._unknown = [item for item in cores if item["kind"] == TimerKind.UNKNOWN]
+
+    @property
+    def claimed(self) -> int:
+        """How many are on their way to SES, or were within the last seconds."""
+        return len(self._claimed)
+
+    @property
+    def unknown(self) -> int:
+        """Of how many nobody knows whether SES has them, until its event or the policy says."""
+        return len(self._unknown)
+
+    def drained(self, scope: str, since: int) -> tuple[int, int]:
+        """How many of ``scope`` are claimed and unknown, of what had come in before ``since``."""
+
+        def count(items: Iterable[Item]) -> int:
+            return sum(1 for item in items if self._is_drained(item, scope, since))
+
+        return count(self._claimed), count(self._unknown)
+
+    def _is_drained(self, timer: Item, scope: str, since: int) -> bool:
+        state = self._states[text(timer, "subject")]
+        attempt = None if state is None else state.attempt(text(timer, "attempt_id"))
+        if state is None or state.mail is None or attempt is None:
+            # The sender has not read so far yet. Rather one too many.
+            return True
+        return state.mail.received_at < since and scope in scopes(attempt.lane)
+
+    @cached_property
+    def _states(self) -> dict[str, Dispatch | None]:
+        """What the sender keeps of their mails."""
+        items = [*self._claimed, *self._unknown]
+        subjects = list(dict.fromkeys(text(item, "subject") for item in items))
+        keys = [{"subject_key": f"{NAME}#{GENERATION}#{each}"} for each in subjects]
+        found = self._store.get_all("subjects", keys) if keys else ()
+        return {
+            subject: None if item is None else read_subject(subject, item, AGGREGATE).state
+            for subject, item in zip(subjects, found, strict=True)
+        }
+
+
+def left(outlook: Outlook, under_way: UnderWay, scope: str, pause: Pause) -> Left:
+    """What is left of a drain."""
+    mine = [
+        each
+        for each in outlook.entries
+        if each.received_at < pause.since and scope in scopes(each.lane)
+    ]
+    free = [each for each in mine if not outlook.held(each)]
+    later = [each.due_at for each in free if each.due_at > outlook.now]
+    claimed, unknown = under_way.drained(scope, pause.since)
+    return Left(
+        due=len(free) - len(later),
+        later=len(later),
+        held=len(mine) - len(free),
+        claimed=claimed,
+        unknown=unknown,
+        next_due_at=min(later, default=None),
+    )
