@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Final
 
 from mailtumble.ports.store import Item, ItemStore
+from mailtumble.sender.destinations import ITEM as SLOWED
+from mailtumble.sender.destinations import limited_rate_milli, read_slowed
 from mailtumble.sender.entry import Entry, read_entry
 from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
 from mailtumble.sender.standing import Standing
@@ -18,10 +20,11 @@ from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import read_stops
 from mailtumble.sender.usage import OwnSends
 from mailtumble.wiring import Wiring
+from mailtumble.worker.assembly import Plan
 from mailtumble.worker.horizon import number
 from processors.fleet.decider import Pause
 from processors.sending.day import UNLIMITED, frees_at, reserve
-from processors.sending.estimate import Backlog, leaves_at
+from processors.sending.estimate import Backlog, latest, leaves_at
 from processors.sending.fairness import Choice
 from processors.sending.pacing import slice_number
 from processors.sending.stops import Stops, covered
@@ -45,6 +48,54 @@ class Group:
     places: Sequence[tuple[int, str]]
 
 
+class Turns:
+    """Who of some entries leaves before whom, as tenants take turns. What is held has none."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        held: Callable[[Entry], bool],
+        now: int,
+        plan: Plan,
+    ) -> None:
+        """Sort them by tenant, and by due time within a tenant."""
+        self._choice = Choice(plan.weights, plan.urgent_tenants)
+        found: dict[tuple[str, bool], list[Entry]] = {}
+        for entry in entries:
+            found.setdefault(self._key(entry), []).append(entry)
+        self.groups: Mapping[tuple[str, bool], Group] = {
+            key: _group(key, mine, held, now) for key, mine in sorted(found.items())
+        }
+        self._backlog = Backlog(self._due(urgent=True), self._due(urgent=False), plan.weights)
+
+    def place(self, entry: Entry) -> tuple[Group, int]:
+        """Its group, and which of it leaves when it does, from 1 on."""
+        group = self.groups[self._key(entry)]
+        return group, bisect_right(group.places, (entry.due_at, entry.attempt_id))
+
+    def before(self, group: Group, place: int) -> float:
+        """How many leave until the ``place``-th of a group has left, it among them."""
+        return self._backlog.before(group.tenant, place, urgent=group.urgent)
+
+    def _key(self, entry: Entry) -> tuple[str, bool]:
+        return entry.tenant, self._choice.is_urgent(entry.lane)
+
+    def _due(self, *, urgent: bool) -> Mapping[str, int]:
+        return {each.tenant: each.due for each in self.groups.values() if each.urgent is urgent}
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What waits for a domain that has a rate of its own (thousandths a second)."""
+
+    rate_milli: int
+    turns: Turns
+
+    def leaves_at(self, group: Group, place: int, due_at: int, now: int) -> int | None:
+        """When the ``place``-th of a group may leave, as far as the domain goes."""
+        return leaves_at(self.turns.before(group, place), self.rate_milli, due_at, now)
+
+
 class Outlook:
     """The queue as a whole at one moment. Reads every entry: not to be asked every second."""
 
@@ -63,9 +114,9 @@ class Outlook:
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
         self._reserve = plan.daily_reserve
         self._wired = wired
-        self._choice = Choice(plan.weights, plan.urgent_tenants)
-        self.groups = self._groups()
-        self._backlog = Backlog(self._due(urgent=True), self._due(urgent=False), plan.weights)
+        self._turns = Turns(self.entries, self.held, self.now, plan)
+        self.groups = self._turns.groups
+        self._limited = self._limits(plan, store)
 
     @property
     def paused(self) -> Mapping[str, Pause]:
@@ -91,16 +142,48 @@ class Outlook:
         """When it is expected to leave (microseconds UTC); None: that can't be said."""
         if self.held(entry):
             return None
-        group = self.groups[entry.tenant, self._choice.is_urgent(entry.lane)]
-        place = bisect_right(group.places, (entry.due_at, entry.attempt_id))
-        return self._place_leaves_at(group, place, entry.due_at)
+        at = self._place_leaves_at(*self._turns.place(entry), entry.due_at)
+        limited = self._limited.get(entry.lane.destination)
+        if limited is None:
+            return at
+        group, place = limited.turns.place(entry)
+        return latest(at, limited.leaves_at(group, place, entry.due_at, self.now))
 
     def last_leaves_at(self, group: Group) -> int | None:
         """When the last of a tenant's mails that are due now is expected to leave."""
-        return self._place_leaves_at(group, group.due, 0)
+        of_domains = [
+            (limited, mine)
+            for limited in self._limited.values()
+            if (mine := limited.turns.groups.get((group.tenant, group.urgent))) and mine.due
+        ]
+        return latest(
+            self._place_leaves_at(group, group.due, 0),
+            *(limited.leaves_at(mine, mine.due, 0, self.now) for limited, mine in of_domains),
+        )
+
+    def _limits(self, plan: Plan, store: ItemStore) -> Mapping[str, Limited]:
+        """The domains with a rate of their own that something waits for."""
+        slowed = read_slowed(store.get("fleet", SLOWED), self.now) if plan.domain_slowdown else {}
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            domain = entry.lane.destination
+            if domain in plan.domain_limits or domain in slowed:
+                found.setdefault(domain, []).append(entry)
+        return {
+            domain: Limited(
+                limited_rate_milli(
+                    plan.domain_limits.get(domain),
+                    slowed.get(domain),
+                    lambda: self.rate_milli or 0,
+                    self.now,
+                ),
+                Turns(entries, self.held, self.now, plan),
+            )
+            for domain, entries in found.items()
+        }
 
     def _place_leaves_at(self, group: Group, place: int, due_at: int) -> int | None:
-        mails = self._backlog.before(group.tenant, place, urgent=group.urgent)
+        mails = self._turns.before(group, place)
         at = leaves_at(mails, self.rate_milli or 0, due_at, self.now)
         wanted = mails - self._left_today(urgent=group.urgent)
         if at is None or wanted <= 0:
@@ -130,20 +213,13 @@ class Outlook:
         kept = 0 if urgent else reserve(quota.max_24h, self._reserve)
         return quota.max_24h - quota.sent_24h - kept
 
-    def _due(self, *, urgent: bool) -> Mapping[str, int]:
-        return {each.tenant: each.due for each in self.groups.values() if each.urgent is urgent}
 
-    def _groups(self) -> Mapping[tuple[str, bool], Group]:
-        found: dict[tuple[str, bool], list[Entry]] = {}
-        for entry in self.entries:
-            key = entry.tenant, self._choice.is_urgent(entry.lane)
-            found.setdefault(key, []).append(entry)
-        return {key: self._group(key, entries) for key, entries in sorted(found.items())}
-
-    def _group(self, key: tuple[str, bool], entries: Sequence[Entry]) -> Group:
-        places = sorted((each.due_at, each.attempt_id) for each in entries if not self.held(each))
-        due = sum(1 for due_at, _ in places if due_at <= self.now)
-        return Group(*key, len(entries), due, len(entries) - len(places), places)
+def _group(
+    key: tuple[str, bool], entries: Sequence[Entry], held: Callable[[Entry], bool], now: int
+) -> Group:
+    places = sorted((each.due_at, each.attempt_id) for each in entries if not held(each))
+    due = sum(1 for due_at, _ in places if due_at <= now)
+    return Group(*key, len(entries), due, len(entries) - len(places), places)
 
 
 def timers(store: ItemStore, application: str, generation: str) -> list[Item]:

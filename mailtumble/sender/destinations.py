@@ -68,10 +68,8 @@ class Destinations:
 
     def rate_milli(self, domain: str) -> int:
         """Thousandths of a mail a second."""
-        limit = self._limits.get(domain)
-        whole = self._fleet_rate_milli() if limit is None else round(limit * RATE_UNIT)
-        control = self.slowed.get(domain, Control())
-        return steered(whole, control, self._clock.now(), DOMAIN)
+        limit, control = self._limits.get(domain), self.slowed.get(domain)
+        return limited_rate_milli(limit, control, self._fleet_rate_milli, self._clock.now())
 
     def take(self, domain: str) -> list[int]:
         """Some instants of a limited domain: what it may take in half a second."""
@@ -131,6 +129,14 @@ class Permits:
         """A mail goes there."""
         if self._held.get(domain):
             self._held[domain].popleft()
+
+
+def limited_rate_milli(
+    limit: float | None, slowed: Control | None, fleet_rate_milli: Callable[[], int], now: int
+) -> int:
+    """What a domain gets (thousandths of a mail a second) by its limit, and while it is slowed."""
+    whole = fleet_rate_milli() if limit is None else round(limit * RATE_UNIT)
+    return steered(whole, slowed or Control(), now, DOMAIN)
 
 
 def read_slowed(item: Item | None, now: int) -> Slowed:

@@ -3,6 +3,9 @@
 Tenants take turns by weight (:mod:`processors.sending.fairness`). By the time that the n-th mail of
 a tenant of weight w leaves, another one of weight v has sent n*v/w, or all it has. What will yet
 come in is not known, and not counted: a newcomer makes all others wait.
+
+A domain with a limit of its own is a queue within the queue: its mails take the same turns among
+themselves, at the domain's rate, and none leaves before its turn has come in both.
 """
 
 from __future__ import annotations
@@ -42,3 +45,9 @@ def leaves_at(mails: float, rate_milli: int, due_at: int, now: int) -> int | Non
     if rate_milli <= 0:
         return None
     return max(due_at, now + int(mails * RATE_UNIT * SECOND_US / rate_milli))
+
+
+def latest(*moments: int | None) -> int | None:
+    """When the last of several conditions holds; None where of one that can't be said."""
+    known = [at for at in moments if at is not None]
+    return max(known) if len(known) == len(moments) else None

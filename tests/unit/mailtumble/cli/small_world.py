@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,10 @@ class SmallWorld:
     def plan(self) -> Plan:
         """As the wiring has it."""
         return self._plan
+
+    def change_plan(self, **changes: Any) -> None:  # noqa: ANN401 - its fields
+        """Let commands find other settings."""
+        self._plan = replace(self._plan, **changes)
 
     def aliases(self) -> InMemoryAliases:
         """As the wiring has it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailtumble import throughput
+from mailtumble.cli.mail import command as mail_command
 from mailtumble.cli.queue import command
 from mailtumble.ports.store import Put, Update
 from mailtumble.worker.views import iso
@@ -203,6 +204,59 @@ def test_a_stopped_account_has_no_rate(world: SmallWorld, run: Run) -> None:
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["rate_per_second"], status["eta_seconds"]) == (0, None)
     assert "SES does not let this account send" in run(command, "status").stdout
+
+
+class TestLimitedDomains:
+    """What goes to a domain with a rate of its own leaves no sooner than that lets it."""
+
+    @pytest.fixture(autouse=True)
+    def shops(self, world: SmallWorld) -> None:
+        """Forty for far.example, of one tenant, and one of another; one for a third domain."""
+        world.repository.put("a@shop.example", ("cat@far.example",), "shop")
+        world.repository.put("b@shop.example", ("cat@near.example",), "other")
+        for number in range(20):
+            world.receive(number)
+        world.receive(90, "a@shop.example")
+        world.receive(91, "b@shop.example")
+        world.learn_quota()
+
+    def _etas(self, run: Run) -> dict[str, int]:
+        status = json.loads(run(command, "status", "--json").stdout)
+        etas = {each["tenant"]: each["eta_seconds"] for each in status["tenants"]}
+        return {"": status["eta_seconds"], **etas}
+
+    def test_a_limit_by_the_settings(self, world: SmallWorld, run: Run) -> None:
+        """41 at 2 a second are 21 s, though 13 leave a second; tenants take turns there too."""
+        assert self._etas(run) == {"": 3, "house": 3, "shop": 0, "other": 0}
+        world.change_plan(domain_limits={"far.example": 2.0})
+        assert self._etas(run) == {"": 20, "house": 20, "shop": 1, "other": 0}
+
+    def test_a_limit_above_the_rate_changes_nothing(self, world: SmallWorld, run: Run) -> None:
+        """The account's own rate counts."""
+        world.change_plan(domain_limits={"far.example": 500.0})
+        assert self._etas(run)["house"] == 3
+
+    @pytest.mark.parametrize(("slows_down", "seconds"), [(True, 31), (False, 3)])
+    def test_a_domain_that_is_slowed(
+        self, world: SmallWorld, run: Run, seconds: int, *, slows_down: bool
+    ) -> None:
+        """It gets a tenth of the fleet's rate, as the whole fleet has heard; if that is heeded."""
+        cut = {"domain": "far.example", "cut_at": world.clock.now(), "factor": 100}
+        world.items.write(Put("fleet", {"name": "slowed", "version": 1, "slowed": [cut]}))
+        world.change_plan(domain_slowdown=slows_down)
+        assert self._etas(run)["house"] == seconds
+
+    def test_mail_show_tells_it_too(self, world: SmallWorld, run: Run) -> None:
+        """Of the last mail for the domain, and of the one that goes elsewhere."""
+        world.change_plan(domain_limits={"far.example": 0.5})
+        slow, quick = world.receive(92), world.receive(93, "b@shop.example")
+        now = world.clock.now()
+        shown = {
+            mail: json.loads(run(mail_command, "show", mail, "--json").stdout)["expected"]
+            for mail in (slow, quick)
+        }
+        assert max(shown[slow].values()) == iso(now + 86 * SECOND_US)
+        assert shown[quick]["0"] < iso(now + SECOND_US)
 
 
 class TestDrain:

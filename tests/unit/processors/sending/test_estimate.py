@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.sending.estimate import Backlog, leaves_at
+from processors.sending.estimate import Backlog, latest, leaves_at
 from processors.sending.fairness import Choice
 from processors.sending.lanes import Lane
 from schemas.values import SECOND_US
@@ -55,3 +55,10 @@ def test_mails_by_rate_are_time() -> None:
     assert leaves_at(80, 80_000, 0, NOW) == NOW + SECOND_US
     assert leaves_at(80, 80_000, NOW + 9 * SECOND_US, NOW) == NOW + 9 * SECOND_US
     assert leaves_at(1, 0, 0, NOW) is None
+
+
+def test_the_last_condition_counts() -> None:
+    """A mail leaves when its turn has come everywhere; where one can't be told, none can."""
+    assert latest(NOW) == NOW
+    assert latest(NOW + 2, NOW, NOW + 1) == NOW + 2
+    assert latest(NOW, None) is None
