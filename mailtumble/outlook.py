@@ -22,6 +22,7 @@ from mailtumble.sender.usage import OwnSends
 from mailtumble.wiring import Wiring
 from mailtumble.worker.assembly import Plan
 from mailtumble.worker.horizon import number
+from mailtumble.worker.views import paused_at_key
 from processors.fleet.decider import Pause
 from processors.sending.day import UNLIMITED, frees_at, reserve
 from processors.sending.estimate import Backlog, latest, leaves_at
@@ -77,8 +78,12 @@ class Turns:
         """How many leave until the ``place``-th of a group has left, it among them."""
         return self._backlog.before(group.tenant, place, urgent=group.urgent)
 
+    def is_urgent(self, entry: Entry) -> bool:
+        """Whether it goes before others."""
+        return self._choice.is_urgent(entry.lane)
+
     def _key(self, entry: Entry) -> tuple[str, bool]:
-        return entry.tenant, self._choice.is_urgent(entry.lane)
+        return entry.tenant, self.is_urgent(entry)
 
     def _due(self, *, urgent: bool) -> Mapping[str, int]:
         return {each.tenant: each.due for each in self.groups.values() if each.urgent is urgent}
@@ -132,6 +137,24 @@ class Outlook:
     def held_count(self) -> int:
         """How many entries do not leave until somebody, or SES, lets them; due or not."""
         return sum(each.held for each in self.groups.values())
+
+    @cached_property
+    def paused_at(self) -> Item:
+        """When each was paused, as core's view tells it (attributes ``at:`` and the scope)."""
+        wired = self._wired
+        return wired.store().get("fleet", paused_at_key(wired.settings.generation)) or {}
+
+    def is_urgent(self, entry: Entry) -> bool:
+        """Whether it goes before others, and on the day's reserve."""
+        return self._turns.is_urgent(entry)
+
+    def is_used_up(self, entry: Entry) -> bool:
+        """Whether nothing is left of the day's quota for such a mail."""
+        return self._left_today(urgent=self.is_urgent(entry)) < 1
+
+    def freed_at(self, entry: Entry) -> int | None:
+        """When the day's quota, which is used up, frees for such a mail; None: no saying."""
+        return self._freed_at(1 - self._left_today(urgent=self.is_urgent(entry)))
 
     def held(self, entry: Entry) -> bool:
         """Whether it does not leave until somebody, or SES, lets it."""

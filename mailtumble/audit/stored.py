@@ -10,7 +10,7 @@ from mailtumble.definition import load_definition
 from mailtumble.ports.store import Item, ItemStore, Key, Put
 from mailtumble.ports.stream import Shard
 from mailtumble.worker.core import NAME
-from mailtumble.worker.views import pauses_key, quotas_key
+from mailtumble.worker.views import paused_at_key, pauses_key, quotas_key
 from mailtumble.worker.writes import Address, address
 
 SCANNED: Final = ("mails", "throughput", "quarantine", "addresses")
@@ -51,7 +51,7 @@ class Stored:
             for item in self._store.scan(table):
                 if str(item.get(name, "")).startswith(self._prefix):
                     found[address(Put(table, item))] = item
-        keys = [pauses_key(self._generation), quotas_key(self._generation)]
+        keys = [key(self._generation) for key in (pauses_key, paused_at_key, quotas_key)]
         for each in self._store.get_all(FLEET, keys):
             if each is not None:
                 found[address(Put(FLEET, each))] = each

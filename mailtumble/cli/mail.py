@@ -13,6 +13,7 @@ from mailtumble.cli.mail_orders import cancel, expire, retry, send_at, send_now
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table
 from mailtumble.cli.state import state_option
 from mailtumble.history import History, Step, find_mail_id, read_history
+from mailtumble.holds import Hold, holds
 from mailtumble.outlook import Outlook
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.story import tell
@@ -100,7 +101,8 @@ def list_mails(
     "as_json",
     is_flag=True,
     help="{mail_id, status, events: [{sequence_number, type, recorded_at, cause, payload}],"
-    " expected: {target: when it leaves}}",
+    " expected: {target: when it leaves},"
+    " held: {target: [{how, what, why, since, until}]}}",
 )
 @click.option(
     "--all", "everything", is_flag=True, help="In JSON, void and repeated records' events too."
@@ -114,6 +116,9 @@ def show(
     ID may be the beginning of a mail's id (4 characters or more), or an id that SES gave it.
     Between the reads of a shard lies a second, so that the workers are not slowed down.
 
+    Of what waits it tells when it is expected to leave, or what holds it: a pause, a drain, a stop
+    of SES, or a day's quota that is used up.
+
     \b
     Example:  mailtumble mail show 3f2a
               mailtumble mail show 3f2a --json --all
@@ -123,9 +128,11 @@ def show(
     store, generation = wired.store(), wired.settings.generation
     found = find_mail_id(store, generation, mail_id)
     history = read_history(wired.stream(), store, generation, found, wired.clock.sleep)
-    expected = _expected(wired, history)
+    expected, held = _expected(wired, history)
     if as_json:
-        print_json({**_plain(history, everything=everything), "expected": expected})
+        plain = {target: [each.plain for each in found] for target, found in held.items()}
+        shown = _plain(history, everything=everything)
+        print_json({**shown, "expected": expected, "held": plain})
         return
     print_line(f"Mail {history.mail_id}: {history.status}")
     for line in tell(history):
@@ -135,23 +142,32 @@ def show(
         at = expected.get(str(index))
         leaves = f", expected to leave at {at[:19].replace('T', ' ')} UTC" if at else ""
         print_line(f"{target.address}: {target.status} ({attempts}){leaves}")
+        for each in held.get(str(index), ()):
+            print_line(f"  held: {each.told}")
 
 
-def _expected(wired: Wiring, history: History) -> dict[str, str | None]:
+def _expected(
+    wired: Wiring, history: History
+) -> tuple[dict[str, str | None], dict[str, list[Hold]]]:
     """When the targets that wait are expected to leave, by their numbers; null: nobody can say.
 
-    The whole queue is read for it; for a mail of which nothing waits, none of it.
+    And what holds those that are held. The whole queue is read for it; for a mail of which nothing
+    waits, none of it.
     """
     waits = {Status.SCHEDULED, Status.DEFERRED}
     if not any(target.status in waits for target in history.mail.sending.targets):
-        return {}
+        return {}, {}
     outlook = Outlook(wired)
     found: dict[str, str | None] = {}
+    held: dict[str, list[Hold]] = {}
     for entry in outlook.entries:
         if entry.mail_id == history.mail_id:
             at = outlook.leaves_at(entry)
             found[str(entry.target)] = None if at is None else iso(at)
-    return found
+            reasons = holds(outlook, entry)
+            if reasons:
+                held[str(entry.target)] = reasons
+    return found, held
 
 
 class _Shelf:

@@ -42,6 +42,7 @@ from schemas.events import (
     QuotaObserved,
     RecordQuarantined,
     RecordRedriven,
+    SendingPaused,
     TimerFired,
 )
 from schemas.ids import FLEET_SUBJECT, address_subject, derive, mail_of
@@ -131,6 +132,8 @@ class Core:
                 case QuotaObserved() if record.subject == FLEET_SUBJECT:
                     at = record.recorded_at
                     writes.append(views.quotas_item(self.generation, accepted.after, event, at))
+                case SendingPaused() if record.subject == FLEET_SUBJECT:
+                    writes.append(views.paused_at_item(self.generation, event, record.recorded_at))
                 case CommandAnswered():
                     writes.append(views.answer_item(self.generation, record, event))
                 case BounceReceived() | ComplaintReceived() | DeliveryConfirmed():

@@ -14,13 +14,22 @@ from processors.mail import Mail
 from processors.sending.pacing import RATE_UNIT
 from processors.sending.targets import TargetState
 from schemas.envelope import EventEnvelope
-from schemas.events import CommandAnswered, QuotaObserved, RecordQuarantined, RecordRedriven
+from schemas.events import (
+    CommandAnswered,
+    QuotaObserved,
+    RecordQuarantined,
+    RecordRedriven,
+    SendingPaused,
+)
 from schemas.ids import mail_of
 from schemas.values import DAY_US, SECOND_US, Status
 
 ANSWERS_KEPT_US: Final = 15 * DAY_US
 QUOTAS_KEPT: Final = 100
 """Limits of SES change some times a year; the item stays below 10 KB."""
+
+PAUSED_AT: Final = "at:"
+"""Begins the name of an attribute that a scope ends: DynamoDB takes no empty one."""
 
 
 def iso(at: int) -> str:
@@ -114,6 +123,16 @@ def pauses_item(generation: str, fleet: Fleet) -> Put:
         for scope, pause in fleet.paused.items()
     ]
     return Put("fleet", {**pauses_key(generation), "paused": paused})
+
+
+def paused_at_key(generation: str) -> dict[str, str]:
+    """The key of the item that tells when each pause was given."""
+    return {"name": f"paused_at#{generation}"}
+
+
+def paused_at_item(generation: str, event: SendingPaused, at: int) -> Update:
+    """When a scope was last paused or drained, by the time of the record."""
+    return Update("fleet", paused_at_key(generation), set={f"{PAUSED_AT}{event.scope}": at})
 
 
 def quotas_key(generation: str) -> dict[str, str]:

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailtumble import throughput
 from mailtumble.cli.mail import command
 from mailtumble.cli.output import printable
 from mailtumble.cli.queue import command as queue
-from mailtumble.ports.store import Put
+from mailtumble.ports.store import Delete, Put, Update
+from mailtumble.worker.views import iso, paused_at_key
+from processors.throughput.projection import Grain
+from schemas.values import DAY_US, HOUR_US, MINUTE_US
 from tests.samples import bounced
 from tests.unit.mailtumble.cli.small_world import HOUSE, TARGETS
 
@@ -187,6 +191,107 @@ def test_show_tells_when_a_waiting_mail_is_expected_to_leave(world: SmallWorld, 
     run(queue, "pause")
     shown = json.loads(run(command, "show", mails[-1], "--json").stdout)["expected"]
     assert set(shown.values()) == {None}
+
+
+class TestShowWhatHolds:
+    """``mail show`` of a mail that waits, and does not leave by itself."""
+
+    def _held(self, run: Run, mail: str) -> list[dict[str, object]]:
+        held = json.loads(run(command, "show", mail, "--json").stdout)["held"]
+        assert set(held) <= {"0", "1"}
+        found = held.get("0", [])
+        assert held.get("1", []) == found
+        return list(found)
+
+    def test_nothing(self, world: SmallWorld, run: Run) -> None:
+        """It leaves in its turn."""
+        mail = world.receive()
+        world.learn_quota()
+        assert self._held(run, mail) == []
+        assert "held:" not in run(command, "show", mail).stdout
+
+    def test_a_pause(self, world: SmallWorld, run: Run) -> None:
+        """By whom, and since when its record was written."""
+        mail = world.receive()
+        run(queue, "pause", "--tenant", "house", "--by", "ann", "--why", "lunch")
+        at = world.clock.now()
+        (held,) = self._held(run, mail)
+        assert held == {
+            "how": "paused",
+            "what": "sending of house",
+            "why": "ann: lunch",
+            "since": iso(at),
+            "until": None,
+        }
+        told = f"{iso(at)[:19].replace('T', ' ')} UTC"
+        assert f"  held: sending of house is paused since {told}, by ann: lunch\n" in (
+            run(command, "show", mail).stdout
+        )
+
+    def test_a_pause_of_which_no_view_tells_when_it_was_given(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """It stood before such a view did."""
+        mail = world.receive()
+        run(queue, "pause", "--by", "ann")
+        world.items.write(Delete("fleet", paused_at_key("g1")))
+        assert self._held(run, mail)[0]["since"] is None
+        assert "held: sending of the whole fleet is paused, by ann\n" in (
+            run(command, "show", mail).stdout
+        )
+
+    def test_a_drain_holds_what_came_in_later(self, world: SmallWorld, run: Run) -> None:
+        """Since its moment; what had come in before is not held."""
+        before = world.receive(1)
+        at = world.clock.now()
+        run(queue, "drain", "--domain", "far.example", "--by", "ann")
+        after = world.receive(2)
+        assert self._held(run, before) == []
+        (held,) = self._held(run, after)
+        assert (held["how"], held["what"]) == ("drained", "sending to far.example")
+        assert held["since"] == iso(at)
+
+    def test_a_stop_of_ses(self, world: SmallWorld, run: Run) -> None:
+        """With what SES says; two reasons are two."""
+        mail = world.receive()
+        since = world.clock.now()
+        item = {"scope": "", "why": "suspended", "since": since, "probe_at": 9, "probes": 0}
+        world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [item]}))
+        run(queue, "pause")
+        paused, stopped = self._held(run, mail)
+        assert paused["how"] == "paused"
+        assert stopped == {
+            "how": "stopped",
+            "what": "sending of the whole account",
+            "why": "suspended",
+            "since": iso(since),
+            "until": None,
+        }
+        assert "  held: sending of the whole account is stopped since 20" in (
+            run(command, "show", mail).stdout
+        )
+
+    def test_a_used_up_day(self, world: SmallWorld, run: Run) -> None:
+        """Until it frees: a day after what was sent first."""
+        mail = world.receive()
+        world.learn_quota()
+        world.items.write(Update("fleet", {"name": "quota"}, set={"sent_24h": 47_500}))
+        (held,) = self._held(run, mail)
+        assert (held["how"], held["since"], held["until"]) == ("day", None, None)
+        minute = world.clock.now() // MINUTE_US * MINUTE_US - 5 * HOUR_US
+        hour = minute - minute % HOUR_US
+        shard = world.stream().shards()[0].id
+        key = throughput.key("g1", shard, Grain.HOUR, hour)
+        name = f"accepted_{(minute - hour) // MINUTE_US:02d}"
+        world.items.write(Update("throughput", key, add={name: 10}))
+        (held,) = self._held(run, mail)
+        frees_at = minute + MINUTE_US + DAY_US
+        assert held["until"] == iso(frees_at)
+        told = f"{iso(frees_at)[:19].replace('T', ' ')} UTC"
+        assert (
+            "  held: the day's quota, but for what is kept for urgent mail, is used up; "
+            f"it frees from {told} on\n"
+        ) in run(command, "show", mail).stdout
 
 
 def test_show_finds_a_mail_by_an_id_of_ses(world: SmallWorld, run: Run) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailtumble.ports.store import Delete, Put
+from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.worker import views
 from mailtumble.worker.application import Span
 from mailtumble.worker.views import ANSWERS_KEPT_US
@@ -21,6 +21,7 @@ from schemas.events import (
     MailHeld,
     ModerationDecided,
     SendCancelled,
+    SendingPaused,
     SendParked,
 )
 from schemas.values import SECOND_US, ModerationAction, OnExpiry, SuppressionReason
@@ -131,6 +132,15 @@ def test_pauses_are_one_item() -> None:
             {"scope": "shop", "told": "bea: spam run", "since": 9},
         ],
     }
+
+
+def test_when_a_scope_was_paused_is_told_beside_it() -> None:
+    """An attribute a scope: a pause tells of its own moment alone, and a resume of none."""
+    for scope in ("", "shop", "@far.example"):
+        paused = SendingPaused(scope=scope, since=0, by="ann", why="")
+        assert views.paused_at_item("g1", paused, 7) == Update(
+            "fleet", {"name": "paused_at#g1"}, set={f"at:{scope}": 7}
+        )
 
 
 @pytest.mark.parametrize(("event", "yes"), [(obeyed("done"), True), (refused("no"), False)])
