@@ -46,7 +46,7 @@ def send_at(
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
     wired = state.wiring(state_dir)
-    at = orders.moment(time, wired.clock.now())
+    at = orders.moment(time, orders.aws_time(wired))
     _give(wired, _found(wired, mail_id), Command.SEND_AT, by, why, at=at)
 
 

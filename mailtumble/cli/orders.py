@@ -19,7 +19,7 @@ from mailtumble.cli.state import state_option
 from mailtumble.wiring import Wiring
 from mailtumble.worker.application import Fact
 from mailtumble.worker.records import outgoing
-from mailtumble.worker.views import answer_key
+from mailtumble.worker.views import answer_key, pauses_key
 from processors.moderation.rules import NULL_SENDER
 from processors.sending.schedule import CALENDAR_ENDS_AT
 from schemas.errors import BadInput, MailtumbleError, RetryableError
@@ -300,6 +300,16 @@ def _parsed(text: str, now: int) -> int:
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
     return round(parsed.timestamp() * SECOND_US)
+
+
+def aws_time(wired: Wiring) -> int:
+    """Now (microseconds UTC), by AWS's clock, for a moment that the workers are to keep.
+
+    The clock learns from AWS's replies, and before the first one it is this machine's own, which
+    may be minutes fast: so one call is made first, of the smallest kind.
+    """
+    wired.store().get("fleet", pauses_key(wired.settings.generation))
+    return wired.clock.now()
 
 
 def user_name() -> str:

@@ -152,7 +152,7 @@ def _order(
         name=domain or tenant or "fleet",
         subject=FLEET_SUBJECT,
         command=what,
-        at=wired.clock.now() if what is Command.DRAIN else 0,
+        at=orders.aws_time(wired) if what is Command.DRAIN else 0,
         detail=scope,
     )
     orders.tell(orders.give(wired, [order], by, why), as_json=False)

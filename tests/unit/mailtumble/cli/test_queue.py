@@ -15,10 +15,13 @@ from mailtumble.worker.views import iso
 from processors.throughput.projection import Grain
 from schemas.events import SendingPaused, SendingResumed
 from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US, DeferReason
+from tests.fakes import VirtualClock
+from tests.fakes.clock import START_US
 from tests.samples import deferred
 
 if TYPE_CHECKING:
-    from tests.unit.mailtumble.cli.conftest import Exit, Run
+    from tests.fakes import InMemoryItems
+    from tests.unit.mailtumble.cli.conftest import Call, Exit, Run
     from tests.unit.mailtumble.cli.small_world import SmallWorld
 
 
@@ -257,6 +260,54 @@ class TestLimitedDomains:
         }
         assert max(shown[slow].values()) == iso(now + 86 * SECOND_US)
         assert shown[quick]["0"] < iso(now + SECOND_US)
+
+
+class TestMoments:
+    """The moment of a drain, on a machine whose clock is wrong."""
+
+    @pytest.fixture
+    def fast(self, world: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> SmallWorld:
+        """Ten minutes fast, until the first reply of AWS has been heard."""
+        right, store, heard = world.clock, world.items, [False]
+
+        class Fast(VirtualClock):
+            """Tells what this machine's clock says, as long as it is believed."""
+
+            def now(self) -> int:
+                """Microseconds since 1970, UTC."""
+                return right.now() + (0 if heard[0] else 10 * MINUTE_US)
+
+            def sleep(self, seconds: float) -> None:
+                """Wait in the world's time."""
+                right.sleep(seconds)
+
+        def called() -> InMemoryItems:
+            heard[0] = True
+            return store
+
+        monkeypatch.setattr(world, "clock", Fast())
+        monkeypatch.setattr(world, "store", called)
+        return world
+
+    def test_a_drain_begins_by_awss_clock(self, fast: SmallWorld, call: Call) -> None:
+        """Or ten minutes' mail that comes in from now on would leave all the same."""
+        at = START_US
+        code, out, _ = call("queue", "drain", "--by", "ann", "--why", "we move")
+        assert (code, out) == (
+            0,
+            "fleet: sending of the whole fleet is drained: what waits leaves, what comes waits\n",
+        )
+        assert SendingPaused(scope="", since=at, by="ann", why="we move") in fast.told()
+
+    def test_a_domain_is_paused_through_the_whole_command_line(
+        self, fast: SmallWorld, call: Call
+    ) -> None:
+        """With or without its @, in whatever case; all that waits is held, whatever the time."""
+        code, out, _ = call("queue", "pause", "--domain", "@Far.Example", "--by", "ann")
+        assert (code, out) == (0, "@Far.Example: sending to far.example is paused\n")
+        assert SendingPaused(scope="@far.example", since=0, by="ann", why="") in fast.told()
+        code, out, _ = call("queue", "resume", "--domain", "far.example")
+        assert (code, out) == (0, "far.example: sending to far.example goes on\n")
 
 
 class TestDrain:
