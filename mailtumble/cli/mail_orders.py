@@ -144,8 +144,9 @@ def _order(what: Command, choice: Choice) -> None:
             )
             for each in dict.fromkeys(str(row["mail_id"]) for row in rows)
         ]
-        answers = orders.give(wired, given, choice.by, choice.why)
-        orders.tell(answers, as_json=choice.as_json, left_out=left_out)
+        orders.carry_out(
+            wired, given, choice.by, choice.why, as_json=choice.as_json, left_out=left_out
+        )
 
 
 def _with_reason(row: dict[str, Any]) -> list[object]:
@@ -203,4 +204,4 @@ def _give(
     at: int = 0,
 ) -> None:
     order = Order(name=mail_id, subject=mail_subject(mail_id), command=what, at=at)
-    orders.tell(orders.give(wired, [order], by, why), as_json=False)
+    orders.carry_out(wired, [order], by, why)

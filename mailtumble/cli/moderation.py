@@ -143,18 +143,22 @@ def _decide(what: Command, choice: Choice) -> None:
         ]
     if orders.confirm(HEADINGS, [_cells(row) for row in rows], what, choice):
         found = [str(row["mail_id"]) for row in rows]
-        orders.tell(decide(wired, found, what, choice.by, choice.why), as_json=choice.as_json)
+        given = _orders(found, what)
+        orders.carry_out(wired, given, choice.by, choice.why, as_json=choice.as_json)
 
 
 def decide(
     wired: Wiring, mail_ids: Sequence[str], what: Command, by: str | None, why: str
 ) -> list[orders.Answer]:
     """Approve or reject these mails; what became of each."""
-    given = [
+    return orders.give(wired, _orders(mail_ids, what), by, why)
+
+
+def _orders(mail_ids: Sequence[str], what: Command) -> list[Order]:
+    return [
         Order(name=each, subject=mail_subject(each), command=what)
         for each in dict.fromkeys(mail_ids)
     ]
-    return orders.give(wired, given, by, why)
 
 
 def held_mails(store: ItemStore, generation: str) -> list[Held]:

@@ -14,7 +14,13 @@ from uuid import uuid4
 
 import click
 
-from mailtumble.cli.output import print_hint, print_json, print_line, print_table
+from mailtumble.cli.output import (
+    print_hint,
+    print_json,
+    print_line,
+    print_table,
+    progress_bar,
+)
 from mailtumble.cli.state import state_option
 from mailtumble.wiring import Wiring
 from mailtumble.worker.application import Fact
@@ -50,15 +56,28 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of it."""
+    """What became of it. ``accepted`` and ``text`` are None: core has not answered yet."""
 
     order: Order
-    accepted: bool
-    text: str
+    accepted: bool | None
+    text: str | None
 
 
 class Refused(MailtumbleError):  # noqa: N818 - an answer
     """Some command was refused: the answers say which and why."""
+
+
+class Unanswered(RetryableError):  # noqa: N818 - an answer that is missing
+    """Core has answered nothing for a while. ``answers``: of all commands, those that came too."""
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        """Count those that are missing."""
+        missing = sum(1 for each in answers if each.accepted is None)
+        super().__init__(
+            f"{missing} of {len(answers)} commands are not answered yet: "
+            "is core at work? They stand on the log, and are obeyed when it is"
+        )
+        self.answers = answers
 
 
 def order_options(command: F) -> F:
@@ -70,10 +89,10 @@ def order_options(command: F) -> F:
 
 
 def give(wired: Wiring, orders: Sequence[Order], by: str | None, why: str) -> list[Answer]:
-    """Append the commands, and wait for core's answers.
+    """Append the commands, and wait for core's answers as long as some come.
 
     Raises:
-        RetryableError: core has not answered yet; the commands stand on the log, and it will.
+        Unanswered: core has not answered all; the commands stand on the log, and it will.
     """
     by = by or user_name()
     ids = [str(uuid4()) for _ in orders]
@@ -105,27 +124,61 @@ def _await_answers(wired: Wiring, waiting: dict[str, Order]) -> list[Answer]:
     store, generation = wired.store(), wired.settings.generation
     give_up_at = wired.clock.now() + ANSWERED_WITHIN_US
     found: dict[str, Answer] = {}
-    while True:
-        left = [command_id for command_id in waiting if command_id not in found]
-        items = store.get_all("answers", [answer_key(generation, each) for each in left])
-        for command_id, item in zip(left, items, strict=True):
-            if item is not None:
-                answer = Answer(waiting[command_id], bool(item["accepted"]), str(item["answer"]))
-                found[command_id] = answer
-        if len(found) == len(waiting):
-            return [found[command_id] for command_id in waiting]
-        if wired.clock.now() > give_up_at:
-            raise RetryableError(
-                f"{len(waiting) - len(found)} of {len(waiting)} commands are not answered yet: "
-                "is core at work? They stand on the log, and are obeyed when it is"
-            )
-        wired.clock.sleep(PAUSE_S)
+    with progress_bar(len(waiting), "Waiting for core's answers") as move:
+        while len(found) < len(waiting):
+            left = [command_id for command_id in waiting if command_id not in found]
+            items = store.get_all("answers", [answer_key(generation, each) for each in left])
+            come = {
+                command_id: Answer(waiting[command_id], bool(item["accepted"]), str(item["answer"]))
+                for command_id, item in zip(left, items, strict=True)
+                if item is not None
+            }
+            now = wired.clock.now()
+            if come:
+                found |= come
+                move(len(found))
+                give_up_at = now + ANSWERED_WITHIN_US
+            elif now > give_up_at:
+                raise Unanswered(
+                    [found.get(name) or Answer(each, None, None) for name, each in waiting.items()]
+                )
+            if len(found) < len(waiting):
+                wired.clock.sleep(PAUSE_S)
+    return [found[command_id] for command_id in waiting]
+
+
+def carry_out(
+    wired: Wiring,
+    orders: Sequence[Order],
+    by: str | None,
+    why: str,
+    *,
+    as_json: bool = False,
+    left_out: Mapping[str, str] = NONE_LEFT_OUT,
+) -> None:
+    """Give commands, and tell what became of them.
+
+    ``left_out``: why some mails were given none, by id.
+
+    Raises:
+        Refused: some were not obeyed.
+        Unanswered: core has not answered all; what it has answered is told.
+    """
+    try:
+        answers = give(wired, orders, by, why)
+    except Unanswered as error:
+        try:
+            tell(error.answers, as_json=as_json, left_out=left_out)
+        except Refused as refused:
+            raise Refused(f"{refused}; and {error}") from error
+        raise
+    tell(answers, as_json=as_json, left_out=left_out)
 
 
 def tell(
     answers: Sequence[Answer], *, as_json: bool, left_out: Mapping[str, str] = NONE_LEFT_OUT
 ) -> None:
-    """Print what became of the commands; ``left_out``: why some mails were given none, by id.
+    """Print what became of the commands.
 
     Raises:
         Refused: some were not obeyed.
@@ -141,7 +194,7 @@ def tell(
             if each.accepted:
                 print_line(f"{each.order.name}: {each.text}")
         _tell_left_out(left_out)
-    refused = [each for each in answers if not each.accepted]
+    refused = [each for each in answers if each.accepted is False]
     if refused:
         some = "; ".join(f"{each.order.name}: {each.text}" for each in refused[:SHOWN_MAX])
         more = f"; and {len(refused) - SHOWN_MAX} more" if len(refused) > SHOWN_MAX else ""
@@ -184,8 +237,8 @@ def bulk_options(*choosing: Callable[[F], F]) -> Callable[[F], F]:
             "--json",
             "as_json",
             is_flag=True,
-            help="An array of {id, accepted, answer}; null where nothing was done yet, false also"
-            " where a mail was left out.",
+            help="An array of {id, accepted, answer}; null where nothing was done, or answered,"
+            " yet; false also where a mail was left out.",
         ),
         order_options,
         state_option,

@@ -155,7 +155,7 @@ def _order(
         at=orders.aws_time(wired) if what is Command.DRAIN else 0,
         detail=scope,
     )
-    orders.tell(orders.give(wired, [order], by, why), as_json=False)
+    orders.carry_out(wired, [order], by, why)
     if what is Command.DRAIN:
         print_hint("What is left of it: mailtumble queue status")
 

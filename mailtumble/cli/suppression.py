@@ -103,7 +103,7 @@ def _order(wired: Wiring, address: str, what: Command, at: int, by: str | None, 
         raise BadInput(f"{address!r} is no address: give local@domain")
     subject = address_subject(address, wired.settings.address_key)
     order = Order(name=address, subject=subject, command=what, at=at, detail=address)
-    orders.tell(orders.give(wired, [order], by, why), as_json=False)
+    orders.carry_out(wired, [order], by, why)
 
 
 def addresses(store: ItemStore, generation: str, now: int) -> list[dict[str, Any]]:
