@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailtumble.ports.world import AliasEntry, AliasUnreadable
+from processors.sending.lanes import tenant_problem
 from processors.sending.schedule import parse_window
 from schemas.errors import BadInput, RetryableError
 from schemas.values import SECOND_US, Schedule
@@ -125,6 +126,8 @@ def entry_of(alias: str, fields: object) -> AliasEntry:
     tenant = fields.get("tenant", alias)
     if not isinstance(tenant, str) or not tenant:
         raise BadInput("tenant is no text")
+    if problem := tenant_problem(tenant):
+        raise BadInput(problem)
     moderated = fields.get("moderated", False)
     if not isinstance(moderated, bool):
         raise BadInput("moderated is neither true nor false")

@@ -16,6 +16,7 @@ from mailtumble.aws.attributes import from_attributes, to_attributes
 from mailtumble.aws.errors import BOTO_ERRORS, Calling, translated
 from mailtumble.ports.store import Item
 from mailtumble.ports.world import AliasEntry, AliasUnreadable
+from processors.sending.lanes import tenant_problem
 from processors.sending.schedule import parse_window
 from schemas.errors import BadInput, RetryableError
 from schemas.values import ALWAYS, Schedule
@@ -201,8 +202,11 @@ def _problem(item: Mapping[str, Any]) -> str | None:
     targets = item.get("targets")
     if not isinstance(targets, list) or not all(isinstance(each, str) for each in targets):
         return "targets is not a list of texts"
-    if not isinstance(item.get("tenant"), str):
+    tenant = item.get("tenant")
+    if not isinstance(tenant, str):
         return "tenant is not a text"
+    if problem := tenant_problem(tenant):
+        return problem
     version = item.get("version")
     if not isinstance(version, int) or isinstance(version, bool):
         return "version is not a whole number"

@@ -13,7 +13,7 @@ import click
 
 from mailtumble.cli import state
 from mailtumble.cli.alias_files import read_file
-from mailtumble.cli.checks import checked_alias, checked_targets
+from mailtumble.cli.checks import checked_alias, checked_targets, checked_tenant
 from mailtumble.cli.orders import moment, user_name
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table
 from mailtumble.cli.state import state_option
@@ -22,6 +22,7 @@ from mailtumble.story.words import instant
 from mailtumble.wiring import Wiring
 from mailtumble.worker.application import Fact
 from mailtumble.worker.records import outgoing
+from processors.sending.lanes import TENANT_BYTES_MAX
 from processors.sending.schedule import parse_window
 from schemas.errors import BadInput, MailtumbleError, PermanentError, RetryableError
 from schemas.events import AliasChanged, AliasRemoved
@@ -42,7 +43,9 @@ def command() -> None:
 @click.argument("alias")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option(
-    "--tenant", help="Who owns it, for fairness in sending; the alias itself if not told."
+    "--tenant",
+    help="Who owns it, for fairness in sending; the alias itself if not told. At most"
+    f" {TENANT_BYTES_MAX} bytes, percent-encoded.",
 )
 @click.option("--moderated", is_flag=True, help="Hold its mail for a moderator.")
 @click.option("--not-before", metavar="TIME", help="Send nothing before: 2026-12-24T18:00Z, +90m.")
@@ -86,7 +89,7 @@ def add(
     entry = AliasEntry(
         alias,
         0,
-        options["tenant"] or alias,
+        checked_tenant(options["tenant"] or alias),
         targets,
         moderated=options["moderated"],
         schedule=schedule,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
 from processors.routing.decider import TARGETS_MAX
+from processors.sending.lanes import DOMAIN_BYTES_MAX, domain_of, tenant_problem
 from schemas.errors import BadInput
 
 ADDRESS_MAX: Final = 320
@@ -21,6 +23,17 @@ def checked_alias(alias: str) -> str:
     if not (_is_plain(alias) and alias.rpartition("@")[2] and "@" in alias):
         raise BadInput(f"{alias!r} is no alias: give local@domain, or @domain for all of a domain")
     return alias.lower()
+
+
+def checked_tenant(tenant: str) -> str:
+    """The tenant's name.
+
+    Raises:
+        BadInput: it does not fit into the queue's key.
+    """
+    if problem := tenant_problem(tenant):
+        raise BadInput(problem)
+    return tenant
 
 
 def checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
@@ -53,7 +66,9 @@ def checked_address(address: str) -> str:
 
 
 def _is_plain(address: str) -> bool:
-    return _is_bare(address) and address.isascii()
+    # As it stands in the queue's key.
+    domain = quote(domain_of(address), safe="")
+    return _is_bare(address) and address.isascii() and len(domain) <= DOMAIN_BYTES_MAX
 
 
 def _is_bare(address: str) -> bool:

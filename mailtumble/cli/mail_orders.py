@@ -9,8 +9,11 @@ import click
 
 from mailtumble.cli import orders, state
 from mailtumble.cli.orders import Choice, Order, order_options
+from mailtumble.cli.output import print_line
 from mailtumble.cli.state import state_option
 from mailtumble.history import find_mail_id
+from mailtumble.holds import holds
+from mailtumble.outlook import Outlook
 from mailtumble.story.words import in_brackets
 from mailtumble.wiring import Wiring
 from mailtumble.worker.views import mail_key
@@ -59,12 +62,17 @@ def send_now(
 ) -> None:
     """Send a mail that waits at once (at the pace that SES allows).
 
+    What holds it all the same (a moderator, a pause, a stop of SES, a used-up day) is told.
+
     \b
     Example:  mailtumble mail send-now 3f2a
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
     wired = state.wiring(state_dir)
-    _give(wired, _found(wired, mail_id), Command.SEND_NOW, by, why)
+    found = _found(wired, mail_id)
+    _give(wired, found, Command.SEND_NOW, by, why)
+    for reason in _held_by(wired, found):
+        print_line(f"but {reason}")
 
 
 _choosing = orders.bulk_options(
@@ -176,6 +184,17 @@ def _refusal(row: dict[str, Any]) -> str:
 
 def _standing(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in row.get("targets") or () if each["status"] == row.get("status")]
+
+
+def _held_by(wired: Wiring, mail_id: str) -> list[str]:
+    """What holds a mail that was to be sent now all the same, in words."""
+    key = {"mail_key": mail_key(wired.settings.generation, mail_id)}
+    item = wired.store().get("mails", key) or {}
+    if item.get("status") == Status.HELD:
+        return [f"it is held for a moderator, by the rule {item.get('held_rule')}"]
+    outlook = Outlook(wired)
+    entries = [each for each in outlook.entries if each.mail_id == mail_id]
+    return list(dict.fromkeys(each.told for entry in entries for each in holds(outlook, entry)))
 
 
 def _mails(wired: Wiring) -> list[dict[str, Any]]:

@@ -11,18 +11,23 @@ import click
 
 from mailtumble.cli import orders, state
 from mailtumble.cli.orders import Order, order_options
-from mailtumble.cli.output import print_hint, print_json, print_line, print_table
+from mailtumble.cli.output import print_hint, print_json, print_line, print_table, printable
 from mailtumble.cli.peak import peak
 from mailtumble.cli.state import state_option
 from mailtumble.drains import Left, UnderWay, left
-from mailtumble.outlook import Outlook
+from mailtumble.holds import of_pause, of_stop
+from mailtumble.outlook import Outlook, in_buckets
+from mailtumble.sender.entry import read_entry
+from mailtumble.sender.standing import Standing
+from mailtumble.sender.stops import ITEM as STOPS
+from mailtumble.sender.stops import read_stops
 from mailtumble.story import duration, listed
 from mailtumble.wiring import Wiring
-from mailtumble.worker.views import iso
+from mailtumble.worker.views import iso, paused_at_key
 from processors.fleet.decider import AT, EVERYBODY, whose_sending
 from processors.sending import stops
 from processors.sending.pacing import RATE_UNIT
-from schemas.errors import BadInput
+from schemas.errors import BadInput, MailtumbleError
 from schemas.ids import FLEET_SUBJECT
 from schemas.values import SECOND_US, Command
 
@@ -158,6 +163,43 @@ def _order(
     orders.carry_out(wired, [order], by, why)
     if what is Command.DRAIN:
         print_hint("What is left of it: mailtumble queue status")
+    if what is Command.RESUME:
+        _tell_what_holds(wired, scope)
+    elif tenant is not None and not _is_known(wired, tenant):
+        print_hint(
+            printable(
+                f"Nothing is known of a tenant {tenant}: no alias and no waiting mail has it."
+            )
+        )
+
+
+def _tell_what_holds(wired: Wiring, scope: str) -> None:
+    """What was resumed may be held by something else: the fleet's pause, or SES."""
+    store, generation = wired.store(), wired.settings.generation
+    standing = Standing(store, generation, wired.plan().rules.address_key)
+    standing.poll()
+    begun = store.get("fleet", paused_at_key(generation)) or {}
+    held = [
+        of_pause(each, pause, begun)
+        for each, pause in standing.paused.items()
+        if EVERYBODY in {each, scope}
+    ]
+    stopped = read_stops(store.get("fleet", STOPS))
+    held += [of_stop(each) for each in stopped.values() if each.scope == stops.ACCOUNT]
+    for each in held:
+        print_line(f"but {each.told}")
+
+
+def _is_known(wired: Wiring, tenant: str) -> bool:
+    """Whether an alias, or mail that waits, is of this tenant; where that can't be asked, it is."""
+    try:
+        aliases = wired.aliases().list()
+    except MailtumbleError:
+        return True
+    if any(each.tenant == tenant for each in aliases):
+        return True
+    waiting = in_buckets(wired.store(), "queue", str)
+    return any(read_entry(item).tenant == tenant for item in waiting)
 
 
 def _scope(tenant: str | None, domain: str | None) -> str:

@@ -15,6 +15,15 @@ URGENT_TAG: Final = "urgent"
 _SEPARATOR: Final = "|"
 _URGENT, _PLAIN = "0", "1"
 
+KEY_BYTES_MAX: Final = 1024
+"""DynamoDB's limit for a sort key. The queue's: ``tenant|source|destination|rank#due#attempt``."""
+DOMAIN_BYTES_MAX: Final = 255
+"""RFC 5321, section 4.5.3.1.2."""
+_REST_BYTES: Final = len("|||") + len(_PLAIN) + len("#") + 20 + len("#") + 36
+"""Separators, the rank, the due time in 20 digits, and the attempt's UUID: 62."""
+TENANT_BYTES_MAX: Final = KEY_BYTES_MAX - 2 * DOMAIN_BYTES_MAX - _REST_BYTES
+"""What is left for a tenant's name as it stands in the key, percent-encoded: 452."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -40,6 +49,17 @@ def read_lane(text: str) -> Lane:
     """A lane from the queue's key."""
     tenant, source, destination, rank = text.split(_SEPARATOR)
     return Lane(unquote(tenant), unquote(source), unquote(destination), urgent=rank == _URGENT)
+
+
+def tenant_problem(tenant: str) -> str | None:
+    """What is wrong with a tenant's name, if anything: it has to fit into the queue's key."""
+    length = len(quote(tenant, safe=""))
+    if length <= TENANT_BYTES_MAX:
+        return None
+    return (
+        f"the tenant {tenant[:20]}... is too long: {length} bytes, percent-encoded as in the "
+        f"queue's key, which has room for {TENANT_BYTES_MAX}"
+    )
 
 
 def domain_of(address: str) -> str:

@@ -123,11 +123,13 @@ WELL = {"targets": {"L": []}, "version": {"N": "1"}, "tenant": {"S": "t"}}
         ({**WELL, "delay_us": {"S": "90"}}, "delay_us is not a whole number"),
         ({**WELL, "not_before": {"N": "-1"}}, "not_before is not a whole number"),
         ({**WELL, "window": {"N": "8"}}, "window is not a text"),
+        ({**WELL, "tenant": {"S": "t" * 453}}, "is too long: 453 bytes"),
         ({**WELL, "window": {"S": "Mon-Fri 08:00 Mars/Olympus"}}, "no time zone"),
     ],
     ids=[
         *("targets no list", "a target no text", "version no number", "no tenant"),
-        *("moderated no truth", "delay no number", "before time", "window no text", "no zone"),
+        *("moderated no truth", "delay no number", "before time", "window no text", "long tenant"),
+        "no zone",
     ],
 )
 def test_a_broken_item_is_unavailable_not_missing(

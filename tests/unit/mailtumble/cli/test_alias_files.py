@@ -132,6 +132,16 @@ def test_what_is_no_alias_is_named_with_its_line(refusal: Callable[..., str], al
     assert told.startswith(f"nothing is imported, since {alias}: {alias!r} is no alias")
 
 
+def test_a_tenant_that_is_too_long_is_named(refusal: Callable[..., str]) -> None:
+    """In both kinds of file; its length is that in the queue's key, where ü takes six bytes."""
+    tenant = "ü" * 76
+    told = refusal(f"alias,targets,tenant\na@x.example,b@x.example,{tenant}\n")
+    assert "line 2 (a@x.example): the tenant üüü" in told
+    assert "is too long: 456 bytes" in told
+    told = refusal(f'["a@x.example"]\ntargets = ["b@x.example"]\ntenant = "{tenant}"\n', "a.toml")
+    assert "a@x.example: the tenant üüü" in told
+
+
 def test_too_many_targets_are_named(refusal: Callable[..., str]) -> None:
     """In both kinds of file."""
     targets = [f"t{number}@x.example" for number in range(51)]

@@ -367,3 +367,25 @@ class TestReadOnly:
         code, text = fail("aliases", "list")
         assert code == 1
         assert f"aliases in {tmp_path}/aliases.toml are unavailable" in text
+
+
+@pytest.mark.parametrize(("tenant", "fits"), [("t" * 452, True), ("t" * 453, False)])
+def test_a_tenant_has_to_fit_into_the_queues_key(
+    world: SmallWorld, run: Run, fail: Exit, tenant: str, *, fits: bool
+) -> None:
+    """Beside the longest domains; nothing is written where it does not."""
+    if fits:
+        run(command, "add", "a@shop.example", "a@x.example", "--tenant", tenant)
+        return
+    code, text = fail("aliases", "add", "a@shop.example", "a@x.example", "--tenant", tenant)
+    assert code == 2
+    assert "is too long: 453 bytes" in text
+    assert "which has room for 452" in text
+    assert world.repository.find(["a@shop.example"]) == {}
+
+
+def test_a_domain_has_to_fit_too(fail: Exit) -> None:
+    """255 characters are RFC 5321's limit."""
+    code, text = fail("aliases", "add", "a@shop.example", f"a@{'d' * 256}")
+    assert code == 2
+    assert "is no address" in text

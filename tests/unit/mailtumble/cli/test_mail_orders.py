@@ -9,6 +9,8 @@ import pytest
 
 from mailtumble.cli.mail import command
 from mailtumble.cli.moderation import command as moderation
+from mailtumble.cli.queue import command as queue
+from mailtumble.ports.store import Put
 from schemas.events import (
     CommandGiven,
     SendCancelRequested,
@@ -150,6 +152,28 @@ class TestSendNow:
         code, text = fail("mail", "send-now", mail)
         assert code == 1
         assert f"{mail}: the mail has no targets: it is unroutable" in text
+
+
+class TestSendNowThoughHeld:
+    """``mail send-now`` of a mail that does not leave all the same."""
+
+    def test_a_pause_is_told(self, world: SmallWorld, run: Run) -> None:
+        """And what SES has stopped; once, though two targets wait."""
+        mail = world.receive()
+        run(queue, "pause", "--tenant", "house", "--by", "ann")
+        stop = {"scope": "", "why": "suspended", "since": 1, "probe_at": 9, "probes": 0}
+        world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [stop]}))
+        said = run(command, "send-now", mail).stdout.splitlines()
+        assert said[0] == f"{mail}: it is sent now: 2 attempts were waiting"
+        assert said[1].startswith("but sending of house is paused since ")
+        assert said[2].startswith("but sending of the whole account is stopped since ")
+        assert len(said) == 3
+
+    def test_a_moderator_is_told_of(self, world: SmallWorld, run: Run) -> None:
+        """Nothing was scheduled yet."""
+        mail = world.receive(sender=NEWS)
+        said = run(command, "send-now", mail).stdout.splitlines()
+        assert said[1:] == ["but it is held for a moderator, by the rule newsletter"]
 
 
 class TestRetry:

@@ -13,6 +13,7 @@ from mailtumble.cli.queue import command
 from mailtumble.ports.store import Put, Update
 from mailtumble.worker.views import iso
 from processors.throughput.projection import Grain
+from schemas.errors import RetryableError
 from schemas.events import SendingPaused, SendingResumed
 from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US, DeferReason
 from tests.fakes import VirtualClock
@@ -397,6 +398,78 @@ class TestDrain:
         run(command, "pause", "--domain", "far.example")
         assert (self._left(run)["due"], self._left(run)["held"]) == (0, 2)
         assert "Of it are left: 2 held by something else." in run(command, "status").stdout
+
+
+class TestWhatElseHolds:
+    """What a person resumes may be held by something else, which the answer of core can't know."""
+
+    def test_a_tenant_while_the_whole_fleet_is_paused(self, run: Run) -> None:
+        """It goes on when that is resumed too; another tenant's pause is none of its business."""
+        run(command, "pause", "--by", "ann", "--why", "lunch")
+        run(command, "pause", "--tenant", "house")
+        run(command, "pause", "--tenant", "shop")
+        said = run(command, "resume", "--tenant", "house").stdout.splitlines()
+        assert said[0] == "house: sending of house goes on"
+        assert len(said) == 2
+        assert said[1].startswith("but sending of the whole fleet is paused since 2025-10-09 08:53")
+        assert said[1].endswith(", by ann: lunch")
+
+    def test_the_fleet_while_a_tenant_is_paused_or_ses_has_stopped(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """Part of it does not go on; or nothing does."""
+        run(command, "pause", "--by", "ann")
+        run(command, "drain", "--tenant", "shop", "--by", "bob")
+        item = {"scope": "", "why": "suspended", "since": 1, "probe_at": 9, "probes": 0}
+        world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [item]}))
+        said = run(command, "resume").stdout.splitlines()
+        assert said[0] == "fleet: sending of the whole fleet goes on"
+        assert said[1].startswith("but sending of shop is drained since ")
+        assert said[2].startswith("but sending of the whole account is stopped since ")
+        assert said[2].endswith(" (suspended)")
+
+    def test_where_nothing_else_holds_it_nothing_is_added(self, run: Run) -> None:
+        """One line."""
+        run(command, "pause", "--tenant", "house")
+        assert run(command, "resume", "--tenant", "house").stdout.count("\n") == 1
+
+
+class TestUnknownTenant:
+    """A name that nobody has is perhaps a slip of the keyboard."""
+
+    @pytest.mark.parametrize("verb", ["pause", "drain"])
+    def test_it_is_obeyed_and_told(self, run: Run, verb: str) -> None:
+        """Its alias may be added later."""
+        result = run(command, verb, "--tenant", "hosue\x1b")
+        assert "sending of hosue" in result.stdout
+        assert (
+            r"Nothing is known of a tenant hosue\x1b: no alias and no waiting mail has it."
+            in result.stderr
+        )
+
+    def test_one_that_an_alias_has_is_known(self, run: Run) -> None:
+        """Whether or not mail waits."""
+        assert run(command, "pause", "--tenant", "house").stderr == ""
+
+    def test_one_whose_mail_waits_is_known_though_its_alias_is_gone(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """It is that mail which is to be held."""
+        world.repository.put("a@shop.example", ("cat@far.example",), "shop")
+        world.receive(1, "a@shop.example")
+        world.repository.remove("a@shop.example")
+        assert run(command, "pause", "--tenant", "shop").stderr == ""
+
+    def test_where_aliases_can_not_be_listed_nothing_is_said(
+        self, world: SmallWorld, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The pause counts, not the warning."""
+
+        def out() -> None:
+            raise RetryableError("timed out")
+
+        monkeypatch.setattr(world.repository, "list", out)
+        assert run(command, "pause", "--tenant", "nobody").stderr == ""
 
 
 class TestPause:
