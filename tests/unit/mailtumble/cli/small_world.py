@@ -25,7 +25,7 @@ from tests.fakes import (
     InMemoryStream,
     VirtualClock,
 )
-from tests.samples import accepted, received
+from tests.samples import accepted, failed, received
 from tests.unit.mailtumble.local.ses.fake_aws import InMemoryS3, InMemorySns
 
 if TYPE_CHECKING:
@@ -192,6 +192,13 @@ class SmallWorld:
             entry = job.entry
             outcome = accepted(entry.attempt_id, entry.target, called_at=self.clock.now())
             self.append(entry.mail_id, outcome, cause=entry.attempt_id)
+        self.work()
+
+    def refuse(self, mail: str) -> None:
+        """Claim what is due of a mail, and let SES refuse it for good, for each target."""
+        for job in self.claim():
+            entry = job.entry
+            self.append(mail, failed(entry.attempt_id, entry.target), cause=entry.attempt_id)
         self.work()
 
     def status(self, mail: str) -> str:

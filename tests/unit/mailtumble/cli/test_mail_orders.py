@@ -14,13 +14,11 @@ from mailtumble.ports.store import Put
 from schemas.events import (
     CommandGiven,
     SendCancelRequested,
-    SendParked,
     SendTimeSet,
     TargetReopened,
 )
 from schemas.values import DAY_US, HOUR_US, MINUTE_US, Command, Schedule, Status
-from tests.samples import failed
-from tests.unit.mailtumble.cli.small_world import BANNED, NEWS, TARGETS
+from tests.unit.mailtumble.cli.small_world import NEWS, TARGETS
 
 if TYPE_CHECKING:
     from tests.unit.mailtumble.cli.conftest import Ask, Call, Exit, Run
@@ -42,14 +40,6 @@ def _receive_late(world: SmallWorld, number: int = 1) -> str:
     schedule = Schedule(delay_us=DAY_US)
     world.repository.put(LATER, ("cat@far.example",), "house", schedule=schedule)
     return world.receive(number, LATER)
-
-
-def _fail_all(world: SmallWorld, mail: str) -> None:
-    """SES refuses the mail for good, for each target."""
-    for job in world.claim():
-        entry = job.entry
-        world.append(mail, failed(entry.attempt_id, entry.target), cause=entry.attempt_id)
-    world.work()
 
 
 class TestSendAt:
@@ -182,7 +172,7 @@ class TestRetry:
     def test_what_failed_is_tried_again(self, world: SmallWorld, run: Run) -> None:
         """Each target that ended otherwise than well."""
         mail = world.receive()
-        _fail_all(world, mail)
+        world.refuse(mail)
         assert world.status(mail) == "rejected"
         said = run(command, "retry", mail, "--by", "ann").stdout
         assert said == f"{mail}: 2 targets are tried again\n"
@@ -208,100 +198,6 @@ class TestRetry:
             1,
             f"mailtumble: refused: {mail}: nothing of the mail has failed: 2 completed\n",
         )
-
-
-class TestRetryOfMany:
-    """``mail retry --status``: what failed, not what was refused."""
-
-    @pytest.fixture
-    def mails(self, world: SmallWorld, run: Run) -> dict[str, str]:
-        """Five that are rejected: by SES, by a moderator, by a rule, and cancelled in two ways."""
-        mails = {"ses": world.receive(1)}
-        _fail_all(world, mails["ses"])
-        mails["moderator"] = world.receive(2, sender=NEWS)
-        run(moderation, "reject", mails["moderator"], "--by", "ann", "--why", "spam")
-        mails["rule"] = world.receive(3, sender=BANNED)
-        mails["held"] = world.receive(4, sender=NEWS)
-        run(command, "cancel", mails["held"], "--by", "bob")
-        mails["queued"] = world.receive(5)
-        run(command, "cancel", mails["queued"], "--by", "bob", "--why", "wrong text")
-        world.claim()
-        assert {world.status(each) for each in mails.values()} == {"rejected"}
-        return mails
-
-    def test_what_was_refused_is_left_out(
-        self, world: SmallWorld, run: Run, mails: dict[str, str]
-    ) -> None:
-        """Only what SES refused is sent again; how many are left out is told, and why."""
-        said = run(command, "retry", "--status", "rejected", "--yes").stdout.splitlines()
-        assert said[0] == f"{mails['ses']}: 2 targets are tried again"
-        assert said[1].startswith("4 left out (")
-        for why in ("1 rejected by ann", "1 rejected by the rule banned", "1 rejected by bob"):
-            assert why in said[1]
-        assert "1 called off (cancel by bob: wrong text)" in said[1]
-        assert {world.status(mails[each]) for each in mails if each != "ses"} == {"rejected"}
-        (order,) = [each for each in _given(world) if each.command is Command.RETRY]
-        assert order.detail == "rejected"
-
-    def test_the_preview_shows_why_each_ended(self, run: Run, mails: dict[str, str]) -> None:
-        """A column of its own, and below it what is left out."""
-        said = run(command, "retry", "--status", "rejected", "--preview").stdout.splitlines()
-        assert said[0].split()[:3] == ["MAIL", "STATUS", "REASON"]
-        assert said[1].split()[0] == mails["ses"]
-        assert "MessageRejected: said SES" in said[1]
-        assert said[2] == "1 to retry"
-        assert said[3].startswith("4 left out (")
-
-    def test_the_preview_for_machines_tells_it_too(self, call: Call, mails: dict[str, str]) -> None:
-        """Null where nothing was done yet, false where nothing will be."""
-        _, out, _ = call("mail", "retry", "--status", "rejected", "--preview", "--json")
-        told = {each["id"]: (each["accepted"], each["answer"]) for each in json.loads(out)}
-        assert told[mails["ses"]] == (None, None)
-        assert told[mails["rule"]] == (False, "left out: rejected by the rule banned")
-        assert len(told) == 5
-
-    def test_where_all_is_left_out_nothing_else_fits(
-        self, world: SmallWorld, run: Run, mails: dict[str, str]
-    ) -> None:
-        """No failure, and no command."""
-        del mails
-        result = run(command, "retry", "--status", "rejected", "--sender", NEWS, "--yes")
-        assert result.stdout.startswith("2 left out (")
-        assert result.stderr == "Nothing else fits.\n"
-        assert not [each for each in _given(world) if each.command is Command.RETRY]
-
-    @pytest.mark.parametrize("which", ["moderator", "rule", "held", "queued"])
-    def test_a_mail_that_is_named_is_sent_all_the_same(
-        self, world: SmallWorld, run: Run, mails: dict[str, str], which: str
-    ) -> None:
-        """Whoever names it has seen what became of it; a preview shows it."""
-        shown = run(command, "retry", mails[which], "--preview").stdout
-        assert " by " in shown.splitlines()[1]
-        run(command, "retry", mails[which])
-        assert world.status(mails[which]) == "scheduled"
-
-    def test_only_targets_of_that_status_are_sent_to_again(
-        self, world: SmallWorld, run: Run
-    ) -> None:
-        """The other one was refused by SES for good, and nobody asked for it."""
-        mail = world.receive()
-        first, second = (job.entry for job in world.claim())
-        world.append(mail, failed(first.attempt_id, first.target), cause="first")
-        world.append(mail, SendParked(target=second.target, reason="a record"), cause="second")
-        world.work()
-        assert world.status(mail) == "parked"
-        said = run(command, "retry", "--status", "parked", "--yes", "--by", "ann").stdout
-        assert said == f"{mail}: 1 targets are tried again\n"
-        again = [event for event in world.told() if isinstance(event, TargetReopened)]
-        assert again == [TargetReopened(target=second.target, by="ann")]
-
-    def test_a_mail_without_targets_has_a_reason_too(self, world: SmallWorld, run: Run) -> None:
-        """And is looked up again."""
-        mail = world.receive(1, "x@else.example")
-        said = run(command, "retry", "--status", "unroutable", "--preview").stdout
-        assert "nobody knows the alias" in said
-        said = run(command, "retry", "--status", "unroutable", "--yes").stdout
-        assert said == f"{mail}: the mail is looked up again\n"
 
 
 class TestEnding:
