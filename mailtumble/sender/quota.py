@@ -194,8 +194,9 @@ class QuotaWatch:
         Raises:
             RetryableError: the fleet can't be told now; it will be told once more, and count once.
         """
-        told = {"told": self._telling.pop(fact.id)}
-        self._store.write(Update("fleet", ITEM, set=told))
+        changed_at = self._telling.pop(fact.id, None)
+        if changed_at is not None:  # told again before it was logged
+            self._store.write(Update("fleet", ITEM, set={"told": changed_at}))
 
     def _wait_us(self) -> int:
         """How old the last question has to be; little where SES has refused since its answer.

@@ -108,6 +108,7 @@ class Counters:
     daily_refused: int = 0
     rejected: int = 0
     stopped: int = 0
+    failed: int = 0
 
 
 class SendingAccount:
@@ -147,8 +148,10 @@ class SendingAccount:
         self.counters.accepted += 1
 
     def fails_now(self) -> bool:
-        """Draw whether this send fails inside SES."""
-        return self._random.random() < self.settings.error_rate
+        """Draw whether this send fails inside SES, and count it."""
+        fails = self._random.random() < self.settings.error_rate
+        self.counters.failed += fails
+        return fails
 
     def loses_reply(self) -> bool:
         """Draw whether the reply to this accepted send gets lost."""

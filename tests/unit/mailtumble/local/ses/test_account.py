@@ -39,6 +39,7 @@ def test_quotas_count_recipients_and_refusals_count_nothing() -> None:
         "throttled": 1,
         "daily_refused": 2,
         "stopped": 0,
+        "failed": 0,
         "rejected": 0,
         "peak_per_second": 3,
     }

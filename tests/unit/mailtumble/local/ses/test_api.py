@@ -208,6 +208,7 @@ def test_too_fast_is_throttled_and_sends_nothing(api: RunningApi, ses: BaseClien
         "throttled": 2,
         "daily_refused": 0,
         "stopped": 0,
+        "failed": 0,
         "rejected": 0,
         "peak_per_second": 2,
         "smtp_received": 3,
