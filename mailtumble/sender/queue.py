@@ -172,8 +172,9 @@ class Queue:
         """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.
 
         Of what is held only what is to be taken out without a call. Entries stay in memory
-        until a claim's success or failure discards them. A lane of which nothing is in memory
-        may have to wait for the next call: only a few are read in one.
+        until a claim's success or failure discards them, and turns are as they were until
+        :meth:`charge`. A lane of which nothing is in memory may have to wait for the next call:
+        only a few are read in one.
         """
         self._fills = FILLS_MAX
         waiting = {
@@ -184,8 +185,9 @@ class Queue:
         due = {lane: _rank(head) for lane, head in heads.items()}
         left: dict[str, int | None] = {}
         taken: list[Entry] = []
+        choice = self._choice.draft()
         while len(taken) < limit:
-            lane = self._choice.next(due)
+            lane = choice.next(due)
             if lane is None:
                 break
             if lane.destination not in left:
@@ -194,6 +196,7 @@ class Queue:
             if room is not None and room <= 0:
                 del due[lane]
                 continue
+            choice.charge(lane)
             left[lane.destination] = None if room is None else room - 1
             taken.append(read_entry(heads[lane]))
             head = next(waiting[lane], None)
@@ -202,6 +205,10 @@ class Queue:
             else:
                 heads[lane], due[lane] = head, _rank(head)
         return taken
+
+    def charge(self, entry: Entry) -> None:
+        """An entry that was taken leaves: its tenant has had its turn."""
+        self._choice.charge(entry.lane)
 
     def backlog(self, now: int, gate: Gate = OPEN) -> Backlog:
         """How much there is to do."""

@@ -166,6 +166,7 @@ class SenderShard:
         if not claimed:
             return []
         for entry in claimed:
+            self._queue.charge(entry)
             self._permits.use(entry.lane.destination)
         send_before = now + self._settings.times.send_us
         jobs = [

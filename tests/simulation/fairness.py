@@ -50,6 +50,7 @@ class Lane:
         self.appetite = self.appetite.after(len(due), instants, now, TAKE_MAX)
         left = list(zip(due, instants, strict=False))
         for each, at in left:
+            self.queue.charge(each)
             self.queue.discard(each.key["position"])
             self.in_hand.append(at)
         return left

@@ -97,6 +97,7 @@ def test_turns_go_on_from_one_pace_to_the_next() -> None:
     for _ in range(6):
         (one,) = queue.take(after(0), 1)
         order.append(one.tenant)
+        queue.charge(one)
         queue.discard(one.key["position"])
     assert order == ["a", "b"] * 3
 

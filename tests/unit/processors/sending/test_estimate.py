@@ -30,6 +30,7 @@ def test_it_tells_how_many_leave_before(
     for place in range(1, sum(left.values()) + 1):
         lane = choice.next({lane: "" for lane, count in left.items() if count})
         assert lane is not None
+        choice.charge(lane)
         left[lane] -= 1
         served[lane] += 1
         told = backlog.before(lane.tenant, served[lane], urgent=lane.urgent)

@@ -18,6 +18,7 @@ def _serve(turns: Turns, waiting: dict[str, int], count: int) -> list[str]:
         tenant = turns.next(name for name, left in waiting.items() if left)
         if tenant is None:
             break
+        turns.charge(tenant)
         waiting[tenant] -= 1
         served.append(tenant)
     return served
@@ -53,6 +54,7 @@ def test_while_all_wait_nobody_is_two_turns_ahead(waiting: dict[str, int]) -> No
     for _ in range(min(waiting.values()) * len(waiting)):
         tenant = turns.next(waiting)
         assert tenant is not None
+        turns.charge(tenant)
         served[tenant] += 1
         assert max(served.values()) - min(served.values()) <= 1
 
