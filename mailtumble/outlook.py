@@ -162,8 +162,8 @@ class Outlook:
         return covered(self.stops, entry.lane) or (since is not None and entry.received_at >= since)
 
     def leaves_at(self, entry: Entry) -> int | None:
-        """When it is expected to leave (microseconds UTC); None: that can't be said."""
-        if self.held(entry):
+        """When it is expected to leave (microseconds UTC); None: it won't, or none can say."""
+        if self.held(entry) or entry.is_over(self.now):
             return None
         at = self._place_leaves_at(*self._turns.place(entry), entry.due_at)
         limited = self._limited.get(entry.lane.destination)
@@ -240,9 +240,10 @@ class Outlook:
 def _group(
     key: tuple[str, bool], entries: Sequence[Entry], held: Callable[[Entry], bool], now: int
 ) -> Group:
-    places = sorted((each.due_at, each.attempt_id) for each in entries if not held(each))
+    alive = [each for each in entries if not each.is_over(now)]
+    places = sorted((each.due_at, each.attempt_id) for each in alive if not held(each))
     due = sum(1 for due_at, _ in places if due_at <= now)
-    return Group(*key, len(entries), due, len(entries) - len(places), places)
+    return Group(*key, len(entries), due, len(alive) - len(places), places)
 
 
 def timers(store: ItemStore, application: str, generation: str) -> list[Item]:

@@ -1,9 +1,12 @@
-"""An attempt that waits, as the table holds it: by bucket, and by lane#due#attempt."""
+"""An attempt that waits, as the table holds it: by bucket, and by lane#due#attempt.
+
+What is called off waits for no turn, and stands in nobody's way: it lies apart from the lanes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mailtumble.ports.store import Delete, Item, Put
 from mailtumble.worker.horizon import due_text, text
@@ -11,6 +14,9 @@ from processors.sending.dispatch import Attempt, Dispatch, own_address
 from processors.sending.lanes import Lane, domain_of
 from schemas.errors import InvariantBroken
 from schemas.ids import bucket, mail_of
+
+CALLED_OFF: Final = "called-off"
+"""In place of a lane; no lane's text is so short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,8 @@ class Entry:
     @property
     def key(self) -> dict[str, str]:
         """Where it lies in the table."""
+        if self.cancelled:
+            return called_off_key(self.subject, self.attempt_id)
         return queue_key(self.subject, self.lane, self.due_at, self.attempt_id)
 
     @property
@@ -62,6 +70,11 @@ def queue_key(subject: str, lane: Lane, due_at: int, attempt_id: str) -> dict[st
     """Sorted by lane, then by due time: lanes are found by skipping through the key."""
     position = f"{lane.text}#{due_text(due_at)}#{attempt_id}"
     return {"bucket": bucket(subject), "position": position}
+
+
+def called_off_key(subject: str, attempt_id: str) -> dict[str, str]:
+    """Where what is called off lies, whatever its lane and its time were."""
+    return {"bucket": bucket(subject), "position": f"{CALLED_OFF}#{attempt_id}"}
 
 
 def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
@@ -83,7 +96,7 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
         source=attempt.lane.source,
         urgent=attempt.lane.urgent,
         received_at=mail.received_at,
-        due_at=due_at(attempt),
+        due_at=scheduled.due_at,
         expires_at=scheduled.expires_at,
         cancelled=attempt.cancelled,
         alias=own_address(dispatch),
@@ -94,15 +107,12 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
     )
 
 
-def due_at(attempt: Attempt) -> int:
-    """When it may go; what is cancelled is taken out at once."""
-    return 0 if attempt.cancelled else attempt.scheduled.due_at
-
-
 def withdrawal(subject: str, attempt: Attempt) -> Delete:
     """The write that takes an attempt out of the queue, if it is still there."""
     scheduled = attempt.scheduled
-    key = queue_key(subject, attempt.lane, due_at(attempt), scheduled.attempt_id)
+    if attempt.cancelled:
+        return Delete("queue", called_off_key(subject, scheduled.attempt_id))
+    key = queue_key(subject, attempt.lane, scheduled.due_at, scheduled.attempt_id)
     return Delete("queue", key)
 
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from mailtumble.ports.store import Delete, Item, ItemStore, Put, Update
 from mailtumble.ports.stream import Shard
-from mailtumble.sender.entry import Entry, read_entry
+from mailtumble.sender.entry import CALLED_OFF, Entry, read_entry
 from mailtumble.worker.horizon import END, Reader, Window, due_text, number, text
 from processors.sending.fairness import Choice
 from processors.sending.lanes import Lane, read_lane
@@ -64,6 +64,9 @@ LANE_LEAST: Final = 100
 the second."""
 
 
+NEVER: Final = 2**63
+"""Behind every moment."""
+
 FILLS_MAX: Final = 4
 """Lanes that are read on in one take: one costs a query a bucket, 256 of them on a single shard."""
 
@@ -82,14 +85,19 @@ class _Older:
 
 @dataclass(slots=True)
 class _Place:
-    """A lane, and what is in memory of it: its earliest entries."""
+    """A lane, and what is in memory of it: its earliest entries.
+
+    ``none_over_before``: nothing that is in memory expires before this moment.
+    """
 
     lane: Lane
     window: Window
     older: _Older | None = None
+    none_over_before: int = 0
 
     def add(self, position: str, item: Item) -> None:
         """Take an entry in, where it lies within what is in memory."""
+        self.none_over_before = min(self.none_over_before, number(item, "expires_at"))
         self.window.add(position, item)
         older = self.older
         if older is not None and position > older.begin and _came_before(item, older.since):
@@ -122,6 +130,17 @@ class _Place:
         mine = [item for item in due if _came_before(item, since)]
         return mine if older is None else mine + older.window.due(before)
 
+    def over(self, now: int) -> list[Item]:
+        """What has expired, of what is in memory; all of it is looked at only if some may have."""
+        if now < self.none_over_before:
+            return []
+        items = self.window.due(END)
+        over = [item for item in items if _is_over(item, now)]
+        if not over:
+            ends = (number(item, "expires_at") for item in items)
+            self.none_over_before = min(ends, default=NEVER)
+        return over
+
 
 class Queue:
     """What waits on one shard, the earliest of each lane in memory."""
@@ -130,13 +149,17 @@ class Queue:
         """Know the place; :meth:`load` reads it at takeover."""
         self._reader = Reader(store, "queue", shard)
         self._places: dict[str, _Place] = {}
+        self._called_off = Window(f"{CALLED_OFF}#", most=SHARD_MAX)
         self._most = SHARD_MAX
         self._fills = 0
         self._choice = Choice({}, frozenset()) if choice is None else choice
 
     def load(self) -> None:
         """Find the lanes. What is in them is read as it is wanted, of what is urgent first."""
-        lanes = {name: read_lane(name) for name in self._reader.prefixes()}
+        names = self._reader.prefixes()
+        if CALLED_OFF in names:
+            self._called_off.until = self._called_off.prefix
+        lanes = {name: read_lane(name) for name in names if name != CALLED_OFF}
         self._most = most = _part(len(lanes))
         self._places = {
             name: _Place(lanes[name], Window(f"{name}#", until=f"{name}#", most=most))
@@ -150,7 +173,7 @@ class Queue:
                 continue
             match write:
                 case Put(item=item):
-                    self._place(text(item, "position")).add(text(item, "position"), item)
+                    self._add(text(item, "position"), item)
                 case Delete(key=key):
                     self.discard(str(key["position"]))
                 case Update():
@@ -159,6 +182,9 @@ class Queue:
     def discard(self, position: str) -> None:
         """Forget an entry: it was claimed, withdrawn, or is another's."""
         name = position.partition("#")[0]
+        if name == CALLED_OFF:
+            self._called_off.discard(position)
+            return
         place = self._places.get(name)
         if place is None:
             return
@@ -171,7 +197,7 @@ class Queue:
     def take(self, now: int, limit: int, gate: Gate = OPEN) -> list[Entry]:
         """Up to ``limit`` due entries, what is urgent first, tenants in turn, by due time.
 
-        Of what is held only what is to be taken out without a call. Entries stay in memory
+        Neither what is held nor what is :meth:`over`. Entries stay in memory
         until a claim's success or failure discards them, and turns are as they were until
         :meth:`charge`. A lane of which nothing is in memory may have to wait for the next call:
         only a few are read in one.
@@ -206,13 +232,27 @@ class Queue:
                 heads[lane], due[lane] = head, _rank(head)
         return taken
 
+    def over(self, now: int, limit: int) -> list[Entry]:
+        """Up to ``limit`` entries to be taken out without a call, whatever else holds them.
+
+        What is called off first, then what has expired, of what is in memory.
+        """
+        if self._called_off.exhausted:
+            self._reader.fill(self._called_off)
+        found = self._called_off.due(END)[:limit]
+        for place in self._places.values():
+            if len(found) >= limit:
+                break
+            found.extend(place.over(now))
+        return [read_entry(item) for item in found[:limit]]
+
     def charge(self, entry: Entry) -> None:
         """An entry that was taken leaves: its tenant has had its turn."""
         self._choice.charge(entry.lane)
 
     def backlog(self, now: int, gate: Gate = OPEN) -> Backlog:
         """How much there is to do."""
-        waiting = due = free = 0
+        waiting, due, free = len(self._called_off.order), 0, 0
         oldest: list[int] = []
         for name, place in self._places.items():
             waiting += len(place.window.order)
@@ -233,19 +273,17 @@ class Queue:
             self._fill(name, place.window)
         before, since = _until(name, now), gate.held_since(place.lane)
         free = place.free(before, since)
-        if since is None:
-            return iter(free)
         if since and not free:
             self._look_behind(name, place, since)
             free = place.free(before, since)
-        held = (each for each in place.window.due(before) if not _came_before(each, since))
-        return iter([*(each for each in held if _is_over(each, now)), *free])
+        return (each for each in free if not _is_over(each, now))
 
     def _fill(self, name: str, window: Window) -> None:
         """Read on, unless enough was read by now; the lane goes behind those that wait for it."""
         if self._fills:
             self._fills -= 1
-            self._places[name] = self._places.pop(name)
+            place = self._places[name] = self._places.pop(name)
+            place.none_over_before = 0
             self._reader.fill(window)
 
     def _look_behind(self, name: str, place: _Place, since: int) -> None:
@@ -259,8 +297,14 @@ class Queue:
             self._fill(name, older.window)
             older.window.keep(lambda item: _came_before(item, since))
 
-    def _place(self, position: str) -> _Place:
+    def _add(self, position: str, item: Item) -> None:
         name = position.partition("#")[0]
+        if name == CALLED_OFF:
+            self._called_off.add(position, item)
+        else:
+            self._place(name).add(position, item)
+
+    def _place(self, name: str) -> _Place:
         place = self._places.get(name)
         if place is None:
             window = Window(prefix=f"{name}#", most=self._most)
@@ -293,7 +337,7 @@ def _came_before(item: Item, since: int) -> bool:
 
 
 def _is_over(item: Item, now: int) -> bool:
-    return bool(item["cancelled"]) or number(item, "expires_at") <= now
+    return number(item, "expires_at") <= now
 
 
 def _rank(item: Item) -> str:

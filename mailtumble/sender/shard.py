@@ -1,8 +1,8 @@
 """The sender on one shard: the shard processor, and beside it queue, claims and instants.
 
-Per pace: take fairly by tenant -> reserve instants -> claim -> append SendStarted -> hand the
-jobs out. Their outcomes come back through :meth:`SenderShard.report`, and are appended together
-with those of other shards.
+Per pace: end what is over, by claims alone -> take fairly by tenant -> reserve instants -> claim
+-> append SendStarted -> hand the jobs out. Their outcomes come back through
+:meth:`SenderShard.report`, and are appended together with those of other shards.
 The host calls the methods one at a time; jobs run elsewhere, side by side.
 """
 
@@ -141,26 +141,23 @@ class SenderShard:
     def pace(self, limit: int = TAKE_MAX) -> list[Job]:
         """Claim what is due and has an instant; the jobs to carry out, SendStarted on the log.
 
-        ``limit``: how many at the most; :attr:`appetite` says how many it is wise to take.
+        ``limit``: how many at the most; :attr:`appetite` says how many it is wise to take. What is
+        over needs no instants: up to :data:`TAKE_MAX` of that end at each pace, also with none.
 
         Raises:
             ShardLost: another owner has the shard.
             RetryableError: nothing is lost; claims that were made run into their deadline.
         """
-        began = self._around.clock.now()
         self._slow_down()
-        probes = self._probes(began)
-        others = self._queue.take(began, limit, self._gate)
-        due = [*probes, *(each for each in others if each not in probes)]
-        if not due:
+        now = self._around.clock.now()
+        self._give_up(self._queue.over(now, TAKE_MAX), {}, now)
+        if limit <= 0:
             return []
-        now = self._around.clock.now()  # the queue may have been read on, which takes its time
-        alive = (each.address for each in due if not each.is_over(now))
-        standing = self._fleet.standing.of(alive, now)
-        good = [
-            each for each in due if not (each.is_over(now) or standing[each.address].suppressed)
-        ]
-        self._give_up([each for each in due if each not in good], standing, now)
+        probes = self._probes(self._around.clock.now())
+        due, standing = self._sendable(probes, limit)
+        # The queue may have been read on, and others given up, which takes its time.
+        now = self._around.clock.now()
+        good = [each for each in due if not each.is_over(now)]
         chosen, instants = self._with_instants(good, now)
         claimed = self._claim(chosen, now)
         if not claimed:
@@ -207,10 +204,33 @@ class SenderShard:
         """One mail, where SES has stopped some and it is this sender's turn to try."""
         for stop in self._fleet.stops.due_probes():
             found = self._queue.take(now, 1, ProbeGate(self._fleet.standing, stop))
-            tells = bool(found) and not found[0].is_over(now)
-            if tells and self._fleet.stops.takes(stop):
+            if found and self._fleet.stops.takes(stop):
                 return found
         return []
+
+    def _sendable(
+        self, probes: list[Entry], limit: int
+    ) -> tuple[list[Entry], Mapping[str, AddressStanding]]:
+        """Up to ``limit`` that are due and may be sent, ``probes`` first; how addresses stand.
+
+        What goes to suppressed addresses ends. Where there is some, there may be more of it: then
+        more is looked at than may be sent.
+        """
+        standing: dict[str, AddressStanding] = {}
+        good: list[Entry] = []
+        for most in (limit, TAKE_MAX):
+            now = self._around.clock.now()
+            others = self._queue.take(now, most, self._gate)
+            due = [*probes, *(each for each in others if each not in probes)]
+            new = (each.address for each in due if each.address not in standing)
+            standing.update(self._fleet.standing.of(new, now))
+            gone = [each for each in due if standing[each.address].suppressed]
+            good = [each for each in due if each not in gone]
+            if not gone:
+                break
+            self._give_up(gone, standing, now)
+            probes = [each for each in probes if each in good]
+        return good[:limit], standing
 
     def _with_instants(self, entries: list[Entry], now: int) -> tuple[list[Entry], list[int]]:
         """Those that get an instant, and the instants; what is urgent may use the day's reserve."""

@@ -107,9 +107,11 @@ class SenderWork(Work):
         self._measure(hosted, backlog)
         # Jobs that still wait for their instants cost nothing; those that are at it take a thread.
         room = min(CALLS_MAX - self._under_way, lane.appetite.wanted(self.host.ports.clock.now()))
-        if self.parts.quota.known is None or room <= 0:
+        if self.parts.quota.known is None:
+            room = 0
+        jobs = await hosted.run(lambda: lane.pace(room))  # without room it ends what is over
+        if room <= 0:
             return
-        jobs = await hosted.run(lambda: lane.pace(room))
         for job in jobs:
             task = asyncio.create_task(self._carry_out(lane, job))
             self._jobs[task] = lane

@@ -20,8 +20,16 @@ from mailtumble.worker.lane_host import Ended
 from mailtumble.worker.sender_host import SenderWork
 from mailtumble.worker.shard import BATCH_RECORDS_MAX, ShardProcessor
 from schemas.errors import RetryableError
-from schemas.events import Event, MailReceived, SendAccepted, SendScheduled
+from schemas.events import (
+    Event,
+    MailReceived,
+    SendAccepted,
+    SendCancelled,
+    SendScheduled,
+    SendStarted,
+)
 from schemas.values import SECOND_US
+from tests.unit.mailtumble.sender.conftest import entry
 from tests.unit.mailtumble.worker.hosting import (
     FAR,
     HOLD_S,
@@ -231,6 +239,22 @@ def test_a_backlog_is_worked_off_in_turns_with_what_else_is_due() -> None:
 
     played(scene)
     assert done == [BATCH_RECORDS_MAX, "a pace", BATCH_RECORDS_MAX, 50]
+
+
+def test_mail_that_was_called_off_ends_before_the_quota_is_known() -> None:
+    """It needs no call: nobody waits for SES to answer, nor for room."""
+
+    async def scene() -> None:
+        world = World()
+        host = world.host("sender")
+        cast("SenderWork", host.work).parts.poll = lambda: None  # type: ignore[method-assign]
+        off = entry(cancelled=True)
+        world.store.write(off.put())
+        async with running(host):
+            await until(lambda: world.told(SendCancelled))
+        assert not world.told(SendStarted)
+
+    played(scene)
 
 
 def test_a_fault_in_a_call_ends_the_worker() -> None:
