@@ -20,6 +20,7 @@ from schemas.events import (
     MailExpired,
     MailHeld,
     MailRejected,
+    RecordQuarantined,
     RouteResolved,
     SendAccepted,
     SendCancelled,
@@ -60,7 +61,8 @@ class TargetState:
     """One target. ``outstanding``: its current attempt may still be queued or in the air.
 
     ``unknown_round``: the round of the current attempt whose outcome is unknown, or -1.
-    ``doubted``: an older attempt may have been accepted, so that each new one may be a duplicate.
+    ``doubted``: an older attempt may have been accepted, so that each new one may be a duplicate;
+    also one of which a record that can't be read may tell.
     ``past``: attempts that had come back when the target was reopened: told of late, they change
     nothing any more. ``ends_as``: how it ends if an attempt that is called off is out in time.
     ``watched``: bounces of the address are on record. ``reason``: why it ended so, in words.
@@ -135,6 +137,8 @@ def evolve(sending: Sending, event: Event) -> Sending:
             return replace(sending, send_at=at)
         case MailCompleted():
             return replace(sending, completed=True)
+        case RecordQuarantined():
+            return replace(sending, targets=tuple(map(_doubt, sending.targets)))
         case TargetReopened():
             return _evolve_one(replace(sending, completed=False), event)
         case _:
@@ -151,6 +155,12 @@ def _evolve_one(sending: Sending, event: Event) -> Sending:
         return sending
     others = sending.targets
     return replace(sending, targets=(*others[:index], after, *others[index + 1 :]))
+
+
+def _doubt(target: TargetState) -> TargetState:
+    """A record of the mail can't be read: it may say that SES has taken what was not told of."""
+    is_known = target.has_ended and not target.outstanding
+    return target if is_known else replace(target, doubted=True)
 
 
 def _moderate(
@@ -200,7 +210,7 @@ def _evolve_target(target: TargetState, event: Event) -> TargetState:
                 answered=(),
                 past=(*target.past, *(each.attempt_id for each in target.answered)),
                 deferrals=0,
-                doubted=target.doubted or target.unknown_round >= 0,
+                doubted=target.doubted or target.outstanding or target.unknown_round >= 0,
                 ends_as=Status.PARKED,
                 reason="",
             )

@@ -13,7 +13,15 @@ from mailtumble.sender.transmission import TAG_ATTEMPT, TAG_MAIL
 from processors.moderation.breaker import RULE
 from schemas import codec
 from schemas.errors import UndecodableRecord
-from schemas.events import Event, MailHeld, MailReceived, SendScheduled, SendUnknown
+from schemas.events import (
+    BounceReceived,
+    Event,
+    MailHeld,
+    MailReceived,
+    SendRejected,
+    SendScheduled,
+    SendUnknown,
+)
 from schemas.ids import mail_of
 
 if TYPE_CHECKING:
@@ -47,6 +55,20 @@ class Evidence:
     def number(self, attempt: str) -> int:
         """The how-manieth attempt at its target this is."""
         return max((each.number for each in self.scheduled[attempt]), default=0)
+
+    def came_back_before(self, earlier: str, later: str) -> bool:
+        """Whether one attempt was known to have come back when the other was scheduled."""
+        for event in self.events():
+            match event:
+                case BounceReceived(attempt_id=attempt) | SendRejected(attempt_id=attempt):
+                    if attempt == earlier:
+                        return True
+                case SendScheduled(attempt_id=attempt):
+                    if attempt == later:
+                        return False
+                case _:
+                    pass
+        return False
 
     def held_by_breaker(self) -> set[str]:
         """The mails that the breaker held, by their ids."""

@@ -175,17 +175,26 @@ def _doubled(world: World, evidence: Evidence) -> list[str]:
         if mail not in known:
             complaints.append(f"duplicate: {mail} was never taken in, and sent to {address}")
         # In the order of the attempts: a call that hung may reach the provider after the next one.
-        if Command.RETRY in world.ordered.get(mail, set()):
-            continue  # a person wanted it so
         attempts = sorted({attempt_of(taken) for taken in times}, key=evidence.number)
         for earlier, later in pairwise(attempts):
-            if world.rules.on_unknown is UnknownPolicy.PARK:
-                complaints.append(f"duplicate: {mail} to {address}, though the policy is to park")
-            elif earlier not in evidence.unknown:
-                complaints.append(f"duplicate: {mail} to {address}, after {earlier} without doubt")
-            elif not all(each.possible_duplicate for each in evidence.scheduled[later]):
-                complaints.append(f"duplicate: {mail} to {address}, not announced by {later}")
+            complaint = _unexcused(world, evidence, mail, earlier, later)
+            if complaint:
+                complaints.append(f"duplicate: {mail} to {address}, {complaint}")
     return complaints
+
+
+def _unexcused(world: World, evidence: Evidence, mail: str, earlier: str, later: str) -> str:
+    """What speaks against a second mail to the same recipient; "" if nothing does."""
+    announced = all(each.possible_duplicate for each in evidence.scheduled[later])
+    if Command.RETRY in world.ordered.get(mail, set()):
+        # A person wanted it so: it had come back, or nobody knew whether it was sent.
+        known = announced or evidence.came_back_before(earlier, later)
+        return "" if known else f"not announced by {later}, which a person wanted"
+    if world.rules.on_unknown is UnknownPolicy.PARK:
+        return "though the policy is to park"
+    if earlier not in evidence.unknown:
+        return f"after {earlier} without doubt"
+    return "" if announced else f"not announced by {later}"
 
 
 def _sum(world: World, views: dict[str, Item]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from schemas.events import (
@@ -64,13 +66,17 @@ ENDS: list[tuple[tuple[Event, ...], Status]] = [
 def test_what_ended_otherwise_than_well_can_be_tried_again(
     told: tuple[Event, ...], status: Status
 ) -> None:
-    """A new attempt, due now, whose time counts from now; the mail is open again until its end."""
+    """A new attempt, due now, whose time counts from now; the mail is open again until its end.
+
+    Of one that was parked the first attempt is out still: the new one may be a duplicate.
+    """
+    new = scheduled(attempt(1, 2), number=2, due_at=LATER, expires_at=LATER + 3 * DAY_US)
     story = sending().given(*told, MailCompleted(ended={str(status): 1})).now(status)
     (
         story.when(ordered(Command.RETRY), at=LATER)
         .then(
             TargetReopened(target=0, by="ann"),
-            scheduled(attempt(1, 2), number=2, due_at=LATER, expires_at=LATER + 3 * DAY_US),
+            replace(new, possible_duplicate=status is Status.PARKED),
             obeyed("1 targets are tried again"),
         )
         .now(Status.SCHEDULED)

@@ -7,12 +7,13 @@ import pytest
 from schemas.events import (
     Event,
     MailCompleted,
+    RecordQuarantined,
     SendCancelled,
     SendCancelRequested,
     SendParked,
     SendScheduled,
 )
-from schemas.values import DAY_US, DeferReason, Status, TimerKind, UnknownPolicy
+from schemas.values import DAY_US, Command, DeferReason, Status, TimerKind, UnknownPolicy
 from tests.samples import (
     RECEIVED_AT,
     accepted,
@@ -22,7 +23,9 @@ from tests.samples import (
     deferred,
     delayed,
     delivered,
+    failed,
     fired,
+    ordered,
     started,
     unknown,
 )
@@ -219,3 +222,63 @@ def test_an_answer_that_the_next_attempt_overtakes_is_not_forgotten() -> None:
     sending().given(unknown(), delivered(), again(1, after(60), duplicate=True)).now(
         Status.COMPLETED
     )
+
+
+QUARANTINED = RecordQuarantined(
+    application="core",
+    shard_id="shardId-000000000000",
+    sequence_number="1",
+    partition_key="mail:1",
+    reason="not msgpack",
+    bucket="mail",
+    object_key="quarantine/1",
+)
+CANCELLED = SendCancelled(target=0, attempt_id=FIRST)
+
+
+def _retried(*told: Event) -> SendScheduled:
+    """What a person's retry schedules, after all this."""
+    story = sending()
+    for event in told:
+        story.when(event)
+        story.given(*story.decided)
+    story.when(ordered(Command.RETRY))
+    (again_,) = (event for event in story.decided if isinstance(event, SendScheduled))
+    return again_
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (started(), QUARANTINED),
+        (QUARANTINED,),
+        (started(), unknown(), QUARANTINED),
+        (QUARANTINED, CANCELLED),
+        (started(), QUARANTINED, deferred(DeferReason.TRANSIENT)),
+    ],
+    ids=["in the air", "waiting", "unknown", "called off after all", "deferred after all"],
+)
+def test_a_mail_that_was_parked_by_a_quarantine_may_have_been_sent(told: tuple[Event, ...]) -> None:
+    """The record that can't be read may be the very one of its acceptance: a retry says so."""
+    assert _retried(*told).possible_duplicate
+
+
+def test_what_had_ended_before_a_quarantine_is_not_in_doubt() -> None:
+    """SES has refused it: whatever the record says, it was not sent."""
+    assert not _retried(failed(), QUARANTINED).possible_duplicate
+
+
+def test_a_retry_beside_an_attempt_that_is_still_out_may_be_a_duplicate() -> None:
+    """The first came back after it had been deferred; the second may be in the air by now."""
+    assert _retried(deferred(DeferReason.TRANSIENT), bounced()).possible_duplicate
+    assert not _retried(bounced()).possible_duplicate
+
+
+def test_a_mail_that_is_in_doubt_stays_so() -> None:
+    """Also the attempt after the next says that it may become a duplicate."""
+    story = sending().when(QUARANTINED)
+    story.given(*story.decided).when(ordered(Command.RETRY))
+    story.given(*story.decided).when(deferred(DeferReason.TRANSIENT, attempt(2, 2)))
+    (event,) = story.decided
+    assert isinstance(event, SendScheduled)
+    assert event.possible_duplicate
