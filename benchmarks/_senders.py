@@ -241,6 +241,8 @@ def _entry(mail_bucket: str) -> Entry:
         expires_at=2**62,
         cancelled=False,
         alias=SENDER,
+        route=SENDER,
+        wanted=False,
         tags=(),
         envelope_sender="bounces@newsletter.example.net",
         bucket=mail_bucket,

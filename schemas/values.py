@@ -18,6 +18,8 @@ HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 NO_CALL: Final = 0
 """The time of a call that was not made: an outcome that SES has no part in."""
+BY_RULE: Final = "the rule "
+"""Before the name of a rule that decided, where a person's name stands else."""
 
 
 class DeferReason(enum.StrEnum):

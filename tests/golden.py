@@ -44,6 +44,7 @@ from schemas.events import (
     SendCancelled,
     SendCancelRequested,
     SendExpired,
+    SendHeldBack,
     SendingPaused,
     SendingRestored,
     SendingResumed,
@@ -151,6 +152,9 @@ def _ordered(attempt: str) -> tuple[Event, ...]:
             target=0, attempt_id=attempt, due_at=samples.after(60), expires_at=samples.after(600)
         ),
         SendSuppressed(target=0, attempt_id=attempt, reason="it bounced"),
+        SendHeldBack(
+            target=0, attempt_id=attempt, round=1, rule="breaker", reason="too much came back"
+        ),
         CommandGiven(
             command_id=derive("command"),
             command=Command.SEND_AT,

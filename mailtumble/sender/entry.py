@@ -21,7 +21,11 @@ CALLED_OFF: Final = "called-off"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One attempt that waits: all that is needed to send it, so that no other read is."""
+    """One attempt that waits: all that is needed to send it, so that no other read is.
+
+    ``alias`` is what it goes out from, ``route`` the alias by which it was looked up. ``wanted``: a
+    person has let it go, when it was queued.
+    """
 
     subject: str
     mail_id: str
@@ -38,6 +42,8 @@ class Entry:
     expires_at: int
     cancelled: bool
     alias: str
+    route: str
+    wanted: bool
     tags: tuple[str, ...]
     envelope_sender: str
     bucket: str
@@ -100,6 +106,8 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
         expires_at=scheduled.expires_at,
         cancelled=attempt.cancelled,
         alias=own_address(dispatch),
+        route=dispatch.alias,
+        wanted=dispatch.wanted,
         tags=dispatch.tags,
         envelope_sender=mail.envelope_sender,
         bucket=mail.bucket,

@@ -19,6 +19,7 @@ from mailtumble.sender.application import NAME, SenderApplication, unknown_id
 from mailtumble.sender.claims import Claims, ClaimTimes
 from mailtumble.sender.destinations import Destinations, Permits
 from mailtumble.sender.entry import Entry
+from mailtumble.sender.fuse import Fuse
 from mailtumble.sender.gate import ProbeGate, SenderGate
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.outcomes import Outcomes
@@ -29,6 +30,7 @@ from mailtumble.sender.transmission import Job, not_called
 from mailtumble.worker.application import Fact
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.shard import ShardProcessor, Surroundings
+from processors.moderation.breaker import RULE
 from processors.sending.fairness import Choice
 from processors.sending.pacing import Appetite
 from schemas.errors import RetryableError
@@ -36,6 +38,7 @@ from schemas.events import (
     Event,
     SendCancelled,
     SendExpired,
+    SendHeldBack,
     SendStarted,
     SendSuppressed,
     SendUnknown,
@@ -77,8 +80,10 @@ class SenderShard:
         fleet: Fleet,
         settings: SenderSettings,
         outcomes: Outcomes,
+        fuse: Fuse | None = None,
     ) -> None:
-        """Know the place; :meth:`take_over` begins the work."""
+        """Know the place; :meth:`take_over` begins the work. Without ``fuse`` no breaker holds."""
+        self._fuse = fuse
         self._outcomes = outcomes
         self._settings = settings
         self._around = around
@@ -150,7 +155,7 @@ class SenderShard:
         """
         self._slow_down()
         now = self._around.clock.now()
-        self._give_up(self._queue.over(now, TAKE_MAX), {}, now)
+        self._give_up({each: _over(each) for each in self._queue.over(now, TAKE_MAX)}, now)
         if limit <= 0:
             return []
         probes = self._probes(self._around.clock.now())
@@ -213,8 +218,8 @@ class SenderShard:
     ) -> tuple[list[Entry], Mapping[str, AddressStanding]]:
         """Up to ``limit`` that are due and may be sent, ``probes`` first; how addresses stand.
 
-        What goes to suppressed addresses ends. Where there is some, there may be more of it: then
-        more is looked at than may be sent.
+        What goes to suppressed addresses ends, and what the breaker holds back. Where there is
+        some, there may be more of it: then more is looked at than may be sent.
         """
         standing: dict[str, AddressStanding] = {}
         good: list[Entry] = []
@@ -224,11 +229,11 @@ class SenderShard:
             due = [*probes, *(each for each in others if each not in probes)]
             new = (each.address for each in due if each.address not in standing)
             standing.update(self._fleet.standing.of(new, now))
-            gone = [each for each in due if standing[each.address].suppressed]
+            gone = self._not_to_be_sent(due, standing)
             good = [each for each in due if each not in gone]
             if not gone:
                 break
-            self._give_up(gone, standing, now)
+            self._give_up(gone, now)
             probes = [each for each in probes if each in good]
         return good[:limit], standing
 
@@ -261,23 +266,39 @@ class SenderShard:
             self._queue.discard(entry.key["position"])
         return mine
 
-    def _give_up(
-        self, entries: list[Entry], standing: Mapping[str, AddressStanding], now: int
-    ) -> None:
-        """End attempts without a call, by a claim too: they can't be sent at the same time."""
-        facts = []
-        for entry in self._claim(entries, now):
-            about = {"target": entry.target, "attempt_id": entry.attempt_id}
-            event: Event
-            if entry.cancelled:
-                event = SendCancelled(**about)  # type: ignore[arg-type]
-            elif entry.is_over(now):
-                event = SendExpired(**about)  # type: ignore[arg-type]
+    def _not_to_be_sent(
+        self, due: Sequence[Entry], standing: Mapping[str, AddressStanding]
+    ) -> dict[Entry, Event]:
+        """What ends without a call, though it is due, and what is told of it."""
+        ends: dict[Entry, Event] = {}
+        alive: list[Entry] = []
+        for each in due:
+            suppressed = standing[each.address].suppressed
+            if suppressed:
+                why = f"the address is suppressed: {suppressed}"
+                ends[each] = SendSuppressed(
+                    target=each.target, attempt_id=each.attempt_id, reason=why
+                )
             else:
-                why = f"the address is suppressed: {standing[entry.address].suppressed}"
-                event = SendSuppressed(**about, reason=why)  # type: ignore[arg-type]
-            name = derive("given-up", entry.attempt_id, str(entry.round))
-            facts.append(self._fact(name, entry, event))
+                alive.append(each)
+        held_back = self._fuse.held_back(alive) if self._fuse else {}
+        for each in alive:
+            if each.attempt_id in held_back:
+                ends[each] = SendHeldBack(
+                    target=each.target,
+                    attempt_id=each.attempt_id,
+                    round=each.round,
+                    rule=RULE,
+                    reason=held_back[each.attempt_id],
+                )
+        return ends
+
+    def _give_up(self, ends: Mapping[Entry, Event], now: int) -> None:
+        """End attempts without a call, by a claim too: they can't be sent at the same time."""
+        facts = [
+            self._fact(derive("given-up", each.attempt_id, str(each.round)), each, ends[each])
+            for each in self._claim(list(ends), now)
+        ]
         if facts:
             self.processor.append_facts(facts)
 
@@ -316,3 +337,10 @@ class SenderShard:
     ) -> None:
         if shard.id == self.processor.shard.id:
             self._queue.committed(writes)
+
+
+def _over(entry: Entry) -> Event:
+    """What is told of an entry that is over."""
+    if entry.cancelled:
+        return SendCancelled(target=entry.target, attempt_id=entry.attempt_id)
+    return SendExpired(target=entry.target, attempt_id=entry.attempt_id)

@@ -25,6 +25,7 @@ from schemas.events import (
     SendDeferred,
     SendExpired,
     SendFailed,
+    SendHeldBack,
     SendParked,
     SendRejected,
     SendRescheduled,
@@ -46,6 +47,7 @@ Reported = (
     | SendUnknown
     | SendExpired
     | SendSuppressed
+    | SendHeldBack
     | SendCancelled
 )
 Feedback = DeliveryConfirmed | DeliveryDelayed | BounceReceived | ComplaintReceived | SendRejected
@@ -89,6 +91,7 @@ def sentence(event: Event, recorded_at: int, addresses: Sequence[str]) -> str:
             | SendUnknown()
             | SendExpired()
             | SendSuppressed()
+            | SendHeldBack()
             | SendCancelled()
         ):
             return f"{_address(event.target, addresses)}: {_reported(event, recorded_at)}"
@@ -164,12 +167,14 @@ def _reported(event: Reported, recorded_at: int) -> str:
             return _not_sent(event)
 
 
-def _not_sent(event: SendExpired | SendSuppressed | SendCancelled) -> str:
+def _not_sent(event: SendExpired | SendSuppressed | SendHeldBack | SendCancelled) -> str:
     match event:
         case SendExpired():
             return "expired: its time was over before SES accepted it"
         case SendSuppressed():
             return f"not sent: {event.reason}"
+        case SendHeldBack():
+            return f"not sent, as the rule {event.rule} says: {event.reason}"
         case SendCancelled():
             return "taken out of the queue; SES was not called"
         case _:

@@ -23,6 +23,7 @@ from mailtumble.ports.world import (
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.destinations import ITEM as SLOWED
 from mailtumble.sender.destinations import Destinations
+from mailtumble.sender.fuse import Fuse
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.ledger import DailyLedger
 from mailtumble.sender.others import OthersWatch
@@ -139,14 +140,17 @@ def core_lane(
 ) -> ShardProcessor:
     """``core`` on one shard."""
     headers = HeaderReader(ports.objects, header_names(plan.rules.mail.moderation))
-    breaker = plan.rules.mail.breaker
-    returns = (
-        None
-        if breaker is None
-        else ReturnsReader(ports.store, ports.clock, plan.generation, breaker)
-    )
+    returns = returns_reader(ports, plan)
     application = Core(ports.aliases, headers, plan.rules, plan.generation, returns)
     return ShardProcessor(application, shard, surroundings(ports, plan, stopping))
+
+
+def returns_reader(ports: Ports, plan: Plan) -> ReturnsReader | None:
+    """What the breaker has to know, for one lane; None where there is no breaker."""
+    breaker = plan.rules.mail.breaker
+    if breaker is None:
+        return None
+    return ReturnsReader(ports.store, ports.clock, plan.generation, breaker)
 
 
 def surroundings(ports: Ports, plan: Plan, stopping: Callable[[], bool]) -> Surroundings:
@@ -167,6 +171,8 @@ class SenderParts:
 
     def __init__(self, ports: Ports, plan: Plan, stopping: Callable[[], bool]) -> None:
         """Put them together."""
+        self._ports = ports
+        self._plan = plan
         self._around = surroundings(ports, plan, stopping)
         self._settings = SenderSettings(
             owner=plan.owner,
@@ -209,7 +215,15 @@ class SenderParts:
 
     def lane(self, shard: Shard) -> SenderShard:
         """``sender`` on one shard."""
-        return SenderShard(shard, self._around, self.fleet, self._settings, self.outcomes)
+        return SenderShard(
+            shard, self._around, self.fleet, self._settings, self.outcomes, self._fuse()
+        )
+
+    def _fuse(self) -> Fuse | None:
+        rules, returns = self._plan.rules, returns_reader(self._ports, self._plan)
+        if rules.mail.breaker is None or returns is None:
+            return None
+        return Fuse(rules.mail.breaker, returns, rules.address_key)
 
     def poll(self) -> None:
         """Learn of pauses, stops, slow domains and the quota, in one read.

@@ -28,6 +28,7 @@ from schemas.events import (
     RouteDeferred,
     RouteReopened,
     RouteResolved,
+    SendHeldBack,
     SendUnknown,
     TargetReopened,
     TimerFired,
@@ -93,13 +94,13 @@ def decide(
     for event in tuple(todo):
         if _is_moot(mail, event):
             continue
-        verdict = _verdict(mail, answer, rules) if isinstance(event, RouteResolved) else None
+        verdict = _verdict(mail, event, answer, rules)
         decided = moderation.decide(mail.moderation, event, verdict, now=now)
         mail = fold(mail, decided)
         todo.extend(decided)
         events.extend(decided)
     for event in todo:
-        begins = isinstance(event, RouteResolved | TargetReopened)
+        begins = isinstance(event, RouteResolved | TargetReopened | SendHeldBack)
         if begins and not mail.moderation.lets_pass:
             continue
         decided = sending.decide(mail.sending, event, moment)
@@ -128,7 +129,21 @@ def _is_moot(mail: Mail, event: Event) -> bool:
     return over and not mail.is_held
 
 
-def _verdict(mail: Mail, answer: routing.Answer | None, rules: Rules) -> Verdict | None:
+def _verdict(
+    mail: Mail, event: Event, answer: routing.Answer | None, rules: Rules
+) -> Verdict | None:
+    """What is to be said of the mail because of an event; None: nothing."""
+    match event:
+        case RouteResolved():
+            return _of_route(mail, answer, rules)
+        case SendHeldBack(rule=rule, reason=reason):
+            held = (rules.breaker or Breaker()).hold(reason)
+            return replace(held, rule=rule) if mail.sending.holds(event) else None
+        case _:
+            return None
+
+
+def _of_route(mail: Mail, answer: routing.Answer | None, rules: Rules) -> Verdict | None:
     """What the moderation rules say of the mail, and the breaker where they let it pass."""
     received = mail.received
     if received is None or not isinstance(answer, routing.Found):

@@ -2,12 +2,14 @@
 
 AWS reviews an account at a bounce rate of 5 % and may pause it at 10 % (SES developer guide,
 "Sender review process"). One alias whose target is gone, or one sender of spam, is enough for that;
-the breaker holds the further mails of this alias, or of this sender, for a moderator.
+the breaker holds the further mails of this alias, or of this sender, for a moderator. It is asked
+when a mail is scheduled, and again before each attempt: a campaign is scheduled as a whole before
+the first of it comes back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from processors.kernel import Returns
@@ -47,17 +49,26 @@ class Breaker:
         """
         if verdict.action is not ModerationAction.PASS:
             return verdict
+        reason = self.tripped(of_alias, of_source)
+        return self.hold(reason, verdict.tags) if reason else verdict
+
+    def tripped(self, of_alias: Returns, of_source: Returns) -> str:
+        """Why it holds a mail of which so much came back, in words; "" where it does not."""
         for whose, returns in (("to this alias", of_alias), ("of this sender", of_source)):
             if self.trips(returns):
-                return replace(
-                    verdict,
-                    action=ModerationAction.HOLD,
-                    rule=RULE,
-                    reason=self._reason(whose, returns),
-                    expires_after_us=self.expires_after_us,
-                    on_expiry=OnExpiry.EXPIRE,
-                )
-        return verdict
+                return self._reason(whose, returns)
+        return ""
+
+    def hold(self, reason: str, tags: tuple[str, ...] = ()) -> Verdict:
+        """The verdict that holds a mail for this reason."""
+        return Verdict(
+            action=ModerationAction.HOLD,
+            rule=RULE,
+            reason=reason,
+            tags=tags,
+            expires_after_us=self.expires_after_us,
+            on_expiry=OnExpiry.EXPIRE,
+        )
 
     def _reason(self, whose: str, returns: Returns) -> str:
         percent = 100 * returns.returned / returns.answered

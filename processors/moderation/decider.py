@@ -17,15 +17,20 @@ from schemas.events import (
     ModerationDecided,
     RouteReopened,
     RouteResolved,
+    SendHeldBack,
     TargetReopened,
     TimerFired,
 )
-from schemas.values import DAY_US, Command, ModerationAction, OnExpiry, TimerKind
+from schemas.values import BY_RULE, DAY_US, Command, ModerationAction, OnExpiry, TimerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moderation:
-    """The state. ``outcome``: what was decided, in words; "" while nothing was."""
+    """The state. ``outcome``: what was decided, in words; "" while nothing was.
+
+    ``wanted``: a person wants the mail sent, who approved it or has it tried again: no rule holds
+    it back any more.
+    """
 
     held: bool = False
     rule: str = ""
@@ -34,6 +39,7 @@ class Moderation:
     on_expiry: OnExpiry = OnExpiry.EXPIRE
     outcome: str = ""
     blocked: bool = False
+    wanted: bool = False
     tags: tuple[str, ...] = ()
 
     @property
@@ -52,10 +58,18 @@ def evolve(state: Moderation, event: Event) -> Moderation:
             return replace(state, tags=tags)
         case MailHeld(rule=rule, reason=reason, expires_at=at, on_expiry=on_expiry):
             return replace(
-                state, held=True, rule=rule, reason=reason, expires_at=at, on_expiry=on_expiry
+                state,
+                held=True,
+                rule=rule,
+                reason=reason,
+                expires_at=at,
+                on_expiry=on_expiry,
+                wanted=False,
             )
         case MailApproved(by=by):
-            return replace(state, held=False, blocked=False, outcome=f"approved by {by}")
+            wanted = not by.startswith(BY_RULE)
+            outcome = f"approved by {by}"
+            return replace(state, held=False, blocked=False, wanted=wanted, outcome=outcome)
         case MailRejected(by=by):
             return replace(state, held=False, blocked=True, outcome=f"rejected by {by}")
         case MailExpired(by=by):
@@ -64,7 +78,7 @@ def evolve(state: Moderation, event: Event) -> Moderation:
             return INITIAL
         case TargetReopened():
             # Whoever wants it tried again wants what was refused sent after all.
-            return replace(state, blocked=False)
+            return replace(state, blocked=False, wanted=True)
         case _:
             return state
 
@@ -72,10 +86,17 @@ def evolve(state: Moderation, event: Event) -> Moderation:
 def decide(
     state: Moderation, event: Event, verdict: Verdict | None, *, now: int
 ) -> tuple[Event, ...]:
-    """React to a resolved route (``verdict`` is what the rules say of the mail) and the clock."""
+    """React to a resolved route (``verdict`` is what the rules say of the mail) and the clock.
+
+    And to an attempt that was held back: then ``verdict`` says how the mail is held, if it is.
+    """
     match event:
         case RouteResolved() if verdict is not None and not state.outcome:
             return _by_rules(verdict, now)
+        case SendHeldBack() if verdict is not None and not state.wanted:
+            # Of a mail that is held already, another target: its clock runs, or has rung unheard.
+            waits = state.held and now < state.expires_at
+            return () if waits else (_hold(verdict, now),)
         case TimerFired(kind=TimerKind.MODERATION, due_at=at) if (
             state.held and at == state.expires_at
         ):
@@ -114,21 +135,24 @@ def _by_rules(verdict: Verdict, now: int) -> tuple[Event, ...]:
     )
     match verdict.action:
         case ModerationAction.HOLD:
-            held = MailHeld(
-                rule=verdict.rule,
-                reason=verdict.reason,
-                expires_at=now + verdict.expires_after_us,
-                on_expiry=verdict.on_expiry,
-            )
-            return (decided, held)
+            return (decided, _hold(verdict, now))
         case ModerationAction.REJECT:
-            return (decided, MailRejected(by=f"the rule {verdict.rule}", why=verdict.reason))
+            return (decided, MailRejected(by=f"{BY_RULE}{verdict.rule}", why=verdict.reason))
         case _:
             return (decided,)
 
 
+def _hold(verdict: Verdict, now: int) -> MailHeld:
+    return MailHeld(
+        rule=verdict.rule,
+        reason=verdict.reason,
+        expires_at=now + verdict.expires_after_us,
+        on_expiry=verdict.on_expiry,
+    )
+
+
 def _by_clock(state: Moderation) -> Event:
-    by, why = f"the rule {state.rule}", "nobody decided in time"
+    by, why = f"{BY_RULE}{state.rule}", "nobody decided in time"
     match state.on_expiry:
         case OnExpiry.APPROVE:
             return MailApproved(by=by, why=why)

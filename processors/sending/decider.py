@@ -19,6 +19,8 @@ from schemas.events import (
     Event,
     MailApproved,
     MailCompleted,
+    MailExpired,
+    MailRejected,
     RecordQuarantined,
     RouteResolved,
     SendAccepted,
@@ -26,6 +28,7 @@ from schemas.events import (
     SendCancelRequested,
     SendDeferred,
     SendExpired,
+    SendHeldBack,
     SendParked,
     SendRejected,
     SendScheduled,
@@ -60,16 +63,16 @@ def decide(sending: Sending, event: Event, moment: Moment) -> tuple[Event, ...]:
             return ()
         case RouteResolved() | MailApproved() | TargetReopened():
             return _begin(sending, event, moment)
-        case RecordQuarantined(reason=reason):
-            return _park_open(sending, reason)
+        case MailRejected() | MailExpired() | RecordQuarantined():
+            return _end(sending, event)
         case TimerFired(kind=TimerKind.UNKNOWN, attempt_id=attempt):
             return tuple(
                 _after_unknown(sending, index, moment)
                 for index, target in enumerate(sending.targets)
                 if target.attempt_id == attempt and target.status is Status.UNKNOWN
             )
-        case SendDeferred():
-            return _after_deferral(sending, event, moment)
+        case SendDeferred() | SendHeldBack():
+            return _again(sending, event, moment)
         case (
             SendAccepted()
             | DeliveryConfirmed()
@@ -154,6 +157,27 @@ def _attempt(
     )
 
 
+def _end(
+    sending: Sending, event: MailRejected | MailExpired | RecordQuarantined
+) -> tuple[Event, ...]:
+    """What is queued ends with the mail: of one that is held, other targets may wait there."""
+    match event:
+        case MailRejected(why=why):
+            return call_off_all(sending, Status.REJECTED, why)
+        case MailExpired(why=why):
+            return call_off_all(sending, Status.EXPIRED, why)
+        case RecordQuarantined(reason=reason):
+            return _park_open(sending, reason)
+
+
+def _again(
+    sending: Sending, event: SendDeferred | SendHeldBack, moment: Moment
+) -> tuple[Event, ...]:
+    if isinstance(event, SendHeldBack):
+        return _after_holding_back(sending, event, moment)
+    return _after_deferral(sending, event, moment)
+
+
 def _after_deferral(sending: Sending, event: SendDeferred, moment: Moment) -> tuple[Event, ...]:
     target = _target(sending, event.target)
     if target is None or target.attempt_id != event.attempt_id or target.has_ended:
@@ -174,6 +198,14 @@ def _after_deferral(sending: Sending, event: SendDeferred, moment: Moment) -> tu
     return (_attempt(sending, event.target, moment, due_at, target.expires_at),)
 
 
+def _after_holding_back(sending: Sending, event: SendHeldBack, moment: Moment) -> tuple[Event, ...]:
+    """The mail was let go before it was heard that this attempt had been held back."""
+    if not sending.holds(event):
+        return ()
+    due_at = _due(sending, moment.now, moment)
+    return (_attempt(sending, event.target, moment, due_at, due_at + moment.lifetime_us),)
+
+
 def _after_unknown(sending: Sending, index: int, moment: Moment) -> Event:
     target = sending.targets[index]
     if sending.on_unknown is UnknownPolicy.PARK or target.is_called_off:
@@ -182,6 +214,23 @@ def _after_unknown(sending: Sending, index: int, moment: Moment) -> Event:
     if due_at > target.expires_at:
         return SendParked(target=index, reason="outcome unknown, and its time is over")
     return _attempt(sending, index, moment, due_at, target.expires_at, possible_duplicate=True)
+
+
+def call_off_all(sending: Sending, status: Status, reason: str) -> tuple[Event, ...]:
+    """End what has not ended: what is queued when the sender has answered, all else at once."""
+    events: list[Event] = []
+    for index, target in enumerate(sending.targets):
+        if target.has_ended or target.is_called_off:
+            continue
+        events.append(
+            SendCancelRequested(
+                target=index, attempt_id=target.attempt_id, reason=reason, ends_as=status
+            )
+        )
+        # The sender answers whether that came in time. What is perhaps at SES it can't take back.
+        if not target.outstanding or target.status is Status.UNKNOWN:
+            events.append(SendParked(target=index, reason=reason))
+    return tuple(events)
 
 
 def _call_off(sending: Sending, event: Outcome) -> tuple[Event, ...]:

@@ -19,8 +19,11 @@ from schemas.events import (
     DeliveryConfirmed,
     DeliveryDelayed,
     Event,
+    MailApproved,
+    MailHeld,
     MailReceived,
     ModerationDecided,
+    RouteReopened,
     RouteResolved,
     SendAccepted,
     SendCancelled,
@@ -28,15 +31,17 @@ from schemas.events import (
     SendDeferred,
     SendExpired,
     SendFailed,
+    SendHeldBack,
     SendRejected,
     SendRescheduled,
     SendScheduled,
     SendStarted,
     SendSuppressed,
     SendUnknown,
+    TargetReopened,
     TimerFired,
 )
-from schemas.values import DeferReason, TimerKind
+from schemas.values import BY_RULE, DeferReason, TimerKind
 
 
 class Phase(enum.StrEnum):
@@ -72,11 +77,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """The sender's state for one mail: where its bytes lie, who it is from, its attempts."""
+    """The sender's state for one mail: where its bytes lie, who it is from, its attempts.
+
+    ``wanted``: a person wants it sent, as :class:`processors.moderation.decider.Moderation` says.
+    """
 
     mail: MailReceived | None = None
     alias: str = ""
     tags: tuple[str, ...] = ()
+    wanted: bool = False
     attempts: tuple[Attempt, ...] = ()
 
     def attempt(self, attempt_id: str) -> Attempt | None:
@@ -99,6 +108,8 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
             return replace(dispatch, alias=alias)
         case ModerationDecided(tags=tags):
             return replace(dispatch, tags=tags)
+        case MailApproved() | TargetReopened() | MailHeld() | RouteReopened():
+            return replace(dispatch, wanted=_is_wanted(event))
         case SendScheduled():
             attempt = Attempt(scheduled=event, lane=_lane(dispatch, event))
             return replace(dispatch, attempts=(*dispatch.attempts, attempt))
@@ -111,6 +122,17 @@ def evolve(dispatch: Dispatch, event: Event) -> Dispatch:
                 return dispatch
             attempts = tuple(after if each is before else each for each in dispatch.attempts)
             return replace(dispatch, attempts=attempts)
+
+
+def _is_wanted(event: MailApproved | TargetReopened | MailHeld | RouteReopened) -> bool:
+    """Whether a person has let the mail go; the clock of a rule is no person."""
+    match event:
+        case MailApproved(by=by):
+            return not by.startswith(BY_RULE)
+        case TargetReopened():
+            return True
+        case MailHeld() | RouteReopened():
+            return False
 
 
 def own_address(dispatch: Dispatch) -> str:
@@ -135,6 +157,9 @@ def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, P
         case SendDeferred(reason=DeferReason.NOT_CALLED, round=number):
             counts = attempt.phase is Phase.WAITING and number == attempt.round
             return replace(attempt, round=attempt.round + 1) if counts else attempt
+        case SendHeldBack(round=number):
+            counts = attempt.phase is Phase.WAITING and number == attempt.round
+            return replace(attempt, phase=Phase.DONE) if counts else attempt
         case TimerFired(kind=TimerKind.CLAIM, number=number):
             if attempt.phase is not Phase.WAITING or number != attempt.round:
                 return attempt

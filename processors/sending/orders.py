@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from processors.kernel import Obeyed
-from processors.sending.decider import Moment
+from processors.sending.decider import Moment, call_off_all
 from processors.sending.targets import Sending
 from schemas.events import (
     CommandGiven,
-    Event,
     SendCancelRequested,
-    SendParked,
     SendRescheduled,
     SendTimeSet,
     TargetReopened,
@@ -58,26 +56,13 @@ def _send_at(sending: Sending, command: CommandGiven, at: int, moment: Moment) -
 
 
 def _end(sending: Sending, command: CommandGiven, status: Status) -> Obeyed:
-    events: list[Event] = []
-    reason = _by(command)
-    called_off = 0
-    for index, target in enumerate(sending.targets):
-        if target.has_ended or target.is_called_off:
-            continue
-        called_off += 1
-        events.append(
-            SendCancelRequested(
-                target=index, attempt_id=target.attempt_id, reason=reason, ends_as=status
-            )
-        )
-        # The sender answers whether that came in time. What is perhaps at SES it can't take back.
-        if not target.outstanding or target.status is Status.UNKNOWN:
-            events.append(SendParked(target=index, reason=reason))
+    events = call_off_all(sending, status, _by(command))
     if not events:
         over = all(target.has_ended for target in sending.targets)
         what = "the mail has ended" if over else "the mail is called off already"
         return Obeyed.refused(f"{what}: {_standing(sending)}")
-    return Obeyed(tuple(events), f"{called_off} open targets are called off")
+    called_off = sum(isinstance(event, SendCancelRequested) for event in events)
+    return Obeyed(events, f"{called_off} open targets are called off")
 
 
 def _retry(sending: Sending, command: CommandGiven) -> Obeyed:

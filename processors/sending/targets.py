@@ -28,6 +28,7 @@ from schemas.events import (
     SendDeferred,
     SendExpired,
     SendFailed,
+    SendHeldBack,
     SendParked,
     SendRejected,
     SendRescheduled,
@@ -112,6 +113,13 @@ class Sending:
     schedule: Schedule = ALWAYS
     send_at: int = 0
     completed: bool = False
+
+    def holds(self, event: SendHeldBack) -> bool:
+        """Whether a target waits for a moderator because this was told of it."""
+        if not 0 <= event.target < len(self.targets):
+            return False
+        target = self.targets[event.target]
+        return target.attempt_id == event.attempt_id and target.status is Status.HELD
 
 
 INITIAL: Final = Sending()
@@ -270,9 +278,11 @@ def _evolve_current(target: TargetState, event: Event) -> TargetState:
     """What is told of the current attempt, save acceptance and feedback."""
     match event:
         case SendStarted(watched=watched):
-            started = target.status is Status.SCHEDULED
+            # A round that was held back was not the last one, where another is announced after it.
+            started = target.status in (Status.SCHEDULED, Status.HELD)
             status = Status.SENDING if started else target.status
-            return replace(target, status=status, watched=watched)
+            out = target.outstanding or started
+            return replace(target, status=status, outstanding=out, watched=watched)
         case SendRescheduled():
             return replace(target, expires_at=max(target.expires_at, event.expires_at))
         case SendCancelRequested(ends_as=ends_as, reason=reason):
@@ -290,11 +300,25 @@ def _evolve_current(target: TargetState, event: Event) -> TargetState:
                 outstanding=False,
                 deferrals=target.deferrals + 1,
             )
+        case SendHeldBack(reason=reason):
+            return _hold_back(target, reason)
         case SendUnknown(round=number):
             status = target.status if target.has_ended else Status.UNKNOWN
             return replace(target, status=status, unknown_round=number)
         case _:
             return _end_current(target, event)
+
+
+def _hold_back(target: TargetState, reason: str) -> TargetState:
+    """It waits for a moderator; one that is called off has ended by it."""
+    if target.status in (Status.SENDING, Status.UNKNOWN):
+        return target  # told too late, of a round that another one has followed
+    target = replace(target, outstanding=False)
+    if target.status is not Status.SCHEDULED:
+        return target
+    if target.is_called_off:
+        return replace(target, status=target.ends_as)
+    return replace(target, status=Status.HELD, reason=reason)
 
 
 def _end_current(target: TargetState, event: Event) -> TargetState:

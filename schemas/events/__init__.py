@@ -57,6 +57,7 @@ from schemas.events.sending import (
     SendDeferred,
     SendExpired,
     SendFailed,
+    SendHeldBack,
     SendParked,
     SendRescheduled,
     SendScheduled,
@@ -93,6 +94,7 @@ Event = (
     | SendUnknown
     | SendExpired
     | SendSuppressed
+    | SendHeldBack
     | SendCancelled
     | DeliveryConfirmed
     | DeliveryDelayed
@@ -173,6 +175,7 @@ __all__ = [
     "SendDeferred",
     "SendExpired",
     "SendFailed",
+    "SendHeldBack",
     "SendParked",
     "SendRejected",
     "SendRescheduled",

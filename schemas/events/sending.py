@@ -162,6 +162,20 @@ class SendSuppressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendHeldBack:
+    """A rule keeps the scheduled attempt from being made; SES was not called in this round.
+
+    The attempt has ended; whoever lets the mail go has it scheduled anew.
+    """
+
+    target: int
+    attempt_id: str
+    round: int
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendCancelled:
     """The attempt was taken out of the queue before SES was called."""
 

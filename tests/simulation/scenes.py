@@ -21,6 +21,7 @@ from schemas.events import (
     SendAccepted,
     SendDeferred,
     SendFailed,
+    SendHeldBack,
     SendingPaused,
     SendRescheduled,
     SendStarted,
@@ -57,6 +58,7 @@ SCENES: Final = (
     "mail completed",
     "mail held",
     "held by the breaker",
+    "held back before the call",
     "approved",
     "rejected by a moderator",
     "decided by the clock",
@@ -74,6 +76,7 @@ _ROUTES = (RouteResolved, RouteNotFound, RouteDeferred)
 _PLAIN: Final[dict[type[Event], str]] = {
     MailHeld: "mail held",
     AddressSuppressed: "address suppressed",
+    SendHeldBack: "held back before the call",
     SendSuppressed: "send suppressed",
     SendingPaused: "paused",
     SendRescheduled: "send rescheduled",

@@ -57,6 +57,8 @@ def _of_attempt(kind: type, **given: Any) -> Any:  # noqa: ANN401 - an event
     return example(kind, attempt_id=CURRENT, **given)
 
 
+HELD_BACK: Final = (*QUEUED, _of_attempt(events.SendHeldBack), example(events.MailHeld))
+
 History = tuple[Event, ...]
 
 BEFORE_TARGETS: Final[tuple[History, ...]] = (
@@ -75,6 +77,7 @@ WITH_TARGET: Final[tuple[History, ...]] = (
     ROUTED,
     HELD,
     QUEUED,
+    HELD_BACK,
     (*QUEUED, _of_attempt(events.SendCancelRequested, ends_as=Status.EXPIRED)),
     (*QUEUED, _of_attempt(events.SendCancelRequested, ends_as=Status.REJECTED)),
     (*QUEUED, _of_attempt(events.SendStarted)),
@@ -151,7 +154,8 @@ def _can_follow(history: History, event: Event) -> bool:
         ):
             return isinstance(event, BY_MODERATORS.get(status, ()))
         case events.SendScheduled():
-            return status not in ENDED and status is not Status.HELD
+            # Of what was held back only where a person had let the mail go before it was heard of.
+            return status not in ENDED and history != HELD
         case events.TargetReopened():
             return status in ENDED and status is not Status.COMPLETED
         case events.SendParked():
@@ -252,7 +256,8 @@ least finished target, in the order of the first table, so with one target both 
 
 From a status that is not listed, an event changes nothing. A record of the mail that is
 quarantined makes core decide `SendParked` for every target that has not ended. What moderators
-say holds for every target that was not scheduled yet.
+say holds for every target that was not scheduled yet, or was held back; where they reject a mail,
+or its time with them is over, what is queued of it is called off.
 
 How a target ends whose attempt is called off is told before, by `SendCancelRequested`
 (`ends_as`); `SendCancelled` says that the attempt was out of the queue in time.

@@ -11,12 +11,15 @@ from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.destinations import Destinations
 from mailtumble.sender.entry import Entry
+from mailtumble.sender.fuse import Fuse
 from mailtumble.sender.instants import Instants
 from mailtumble.sender.outcomes import Outcomes
 from mailtumble.sender.shard import Fleet, SenderSettings, SenderShard
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import StopWatch
+from mailtumble.worker.returns import ReturnsReader
 from mailtumble.worker.shard import Surroundings
+from processors.moderation.breaker import Breaker
 from schemas.codec import decode, encode
 from schemas.envelope import EventEnvelope
 from schemas.events import Event
@@ -46,6 +49,8 @@ def entry(attempt: str = "attempt-1", **changes: Any) -> Entry:  # noqa: ANN401 
         "expires_at": RECEIVED_AT + 3 * DAY_US,
         "cancelled": False,
         "alias": "sales@example.com",
+        "route": "sales@example.com",
+        "wanted": False,
         "tags": (),
         "envelope_sender": "ann@example.net",
         "bucket": "mail",
@@ -63,6 +68,7 @@ class Place:
     rate_milli: int = 100_000
     address_key: str = "key"
     limits: dict[str, float] = field(default_factory=dict)
+    breaker: Breaker | None = None
 
     def __post_init__(self) -> None:
         """Open the stream; nobody is paused or suppressed."""
@@ -82,7 +88,11 @@ class Place:
         fleet = Fleet(instants, self.standing, self.stops, slow)
         settings = SenderSettings(owner=owner, times=TIMES, unknown_wait_us=UNKNOWN_WAIT_US)
         (shard,) = self.stream.shards()
-        lane = SenderShard(shard, around, fleet, settings, self.outcomes)
+        fuse = None
+        if self.breaker is not None:
+            returns = ReturnsReader(self.store, self.clock, "g1", self.breaker)
+            fuse = Fuse(self.breaker, returns, self.address_key)
+        lane = SenderShard(shard, around, fleet, settings, self.outcomes, fuse)
         lane.take_over()
         return lane
 

@@ -23,6 +23,7 @@ from schemas.events import (
     RouteResolved,
     SendCancelled,
     SendExpired,
+    SendHeldBack,
     SendScheduled,
     SendSuppressed,
     TargetReopened,
@@ -173,6 +174,7 @@ def _report(life: Life, data: st.DataObject) -> Event:
         SendExpired(**ids),
         SendCancelled(**ids),
         SendSuppressed(**ids, reason="by hand"),
+        SendHeldBack(**ids, round=0, rule="breaker", reason="too much came back"),
     ]
     return data.draw(st.sampled_from(told))
 
