@@ -9,6 +9,7 @@ from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from processors.moderation.rules import header_names
+from schemas.errors import MailtumbleError
 from tests.fakes.aliases import InMemoryAliases
 from tests.fakes.clock import VirtualClock
 from tests.fakes.items import InMemoryItems
@@ -58,7 +59,11 @@ class _ReadOnly:
 
 def differences(world: World) -> list[str]:
     """What the live views say otherwise than those of a clean replay, item by item."""
-    replayed = _replay(world)
+    try:
+        replayed = _replay(world)
+    except (MailtumbleError, LookupError, ValueError) as error:
+        # On what the live workers have worked off, a replay that fails is a finding as well.
+        return [f"replay: {type(error).__name__}: {error}"]
     complaints = []
     for table in VIEWS:
         live = _items(world.store, table, GENERATION)
