@@ -78,6 +78,11 @@ class Sent:
     mails: Counter[str]
     at: Sequence[float]
 
+    @property
+    def doubled(self) -> set[str]:
+        """The mails that it has accepted more often than once."""
+        return {mail for mail, count in self.mails.items() if count > 1}
+
     @classmethod
     def of(cls, entries: Iterable[Any]) -> Sent:
         """Out of the local SES's list."""

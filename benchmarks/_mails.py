@@ -55,9 +55,17 @@ def arrived(name: str, *, now: int = NOW) -> Fact:
     return fact
 
 
-def received(name: str, *, now: int = NOW) -> OutgoingRecord:
-    """The record of :func:`arrived` as it goes onto the stream at ``now`` (microseconds UTC)."""
-    return outgoing(arrived(name), now)
+def received(name: str, object_key: str = "", *, now: int = NOW) -> OutgoingRecord:
+    """The record of :func:`arrived` as it goes onto the stream at ``now`` (microseconds UTC).
+
+    ``object_key``: where its bytes lie, if not where SES would have put them.
+    """
+    fact = arrived(name, now=now)
+    (event,) = fact.events
+    if not isinstance(event, MailReceived):
+        raise TypeError(event)
+    told = replace(event, object_key=object_key or event.object_key)
+    return outgoing(replace(fact, events=(told,)), now)
 
 
 def decide(
@@ -113,14 +121,10 @@ class _Subject:
 
 def scheduled(name: str, object_key: str, *, now: int) -> Sequence[OutgoingRecord]:
     """The records of a mail that waits to be sent: received, and what core has decided."""
-    fact = arrived(name, now=now)
-    (event,) = fact.events
-    if not isinstance(event, MailReceived):
-        raise TypeError(event)
-    fact = replace(fact, events=(replace(event, object_key=object_key),))
+    first = received(name, object_key, now=now)
     subject = _Subject(now)
-    subject.tell(outgoing(fact, now).data)
-    return [OutgoingRecord(fact.subject, data) for data in subject.records]
+    subject.tell(first.data)
+    return [OutgoingRecord(first.subject, data) for data in subject.records]
 
 
 def life(name: str) -> Sequence[bytes]:

@@ -7,7 +7,11 @@ from typing import Final, NamedTuple
 
 from _measure import Cell
 
+from processors.sending.pacing import AHEAD_SLICES
 from schemas.values import SECOND_US
+
+LEAST: Final = 0.95
+"""What has to be used of a quota."""
 
 COLUMNS: Final = (
     "sender",
@@ -48,6 +52,10 @@ class Outcome:
         refusable_us: for so long after the first refusal there may be others; 0: there may be none;
             None: nothing is asked.
         refused_for_us: from the first refusal to the last.
+        lost: mails that SES never got, or that never ended.
+        unmarked: mails that SES has accepted twice, and the log does not say that it may have.
+        doubled: mails that SES has accepted twice; where they are to be marked there have to be
+            some, or the row says nothing of it.
         cpu: what was taken of the cores; None in virtual time.
         remark: what else has to be known.
     """
@@ -63,11 +71,16 @@ class Outcome:
     least: float | None = None
     refusable_us: int | None = 0
     refused_for_us: int = 0
+    lost: int = 0
+    unmarked: int = 0
+    doubled: int | None = None
     cpu: Cpu | None = None
     remark: str = ""
 
     def holds(self) -> bool:
         """Whether it is as was asked."""
+        if self.lost or self.unmarked or self.doubled == 0:
+            return False
         if self.least is not None and self.used < self.least:
             return False
         if self.refusable_us is None or not self.throttled:
@@ -99,6 +112,14 @@ class Outcome:
             self.remark,
         )
         return ", ".join(filter(None, remarks))
+
+
+def least_after_deaths(dead: int, of: int, seconds: float) -> float:
+    """What has to be used of a quota for so long, where some of the senders die meanwhile.
+
+    All but what the dead had in hand: the others, whose queues are not empty, take up the rest.
+    """
+    return LEAST * (1 - dead / of * AHEAD_SLICES / seconds)
 
 
 def _percent(share: float | None) -> float | None:

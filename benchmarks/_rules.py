@@ -95,7 +95,7 @@ def _lost(what: str, environment: Mapping[str, str], *, unknown_s: float) -> Ite
         outcome = burst(load)
     stream = outcome.on_stream
     ended = stream.of("MailCompleted").mails | stream.of("SendParked").mails
-    doubled = {mail for mail, count in outcome.sent.mails.items() if count > 1}
+    doubled = outcome.sent.doubled
     parks = "park" in what
     unknown = stream.of("SendUnknown").count
     yield Rule(f"1 reply of 50 lost ({what}): outcomes unknown at first", unknown)

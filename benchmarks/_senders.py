@@ -1,4 +1,4 @@
-"""One sender process of benchmarks/pacing.py: ``_senders.py KIND PLACE OF SKEW_MS``.
+"""One process of benchmarks/pacing.py: ``_senders.py KIND PLACE OF SKEW_MS``.
 
 - whole: all that ``mailtumble worker sender`` is, on its share of the shards (a fleet of embedded
   hosts, which the product leaves to the KCL): queue, claims, events, S3, and the calls.
@@ -6,8 +6,9 @@
   and claims.
 - adaptive: botocore's adaptive retry mode, as many attempts as it takes.
 - bucket: a token bucket of this process, with its share of the rate.
+- core: no sender, but all that ``mailtumble worker core`` is, beside them.
 
-The last three are never out of mails. Nothing ends by itself but with the parent.
+Parts, adaptive and bucket are never out of mails. Nothing ends by itself but with the parent.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from mailtumble.sender.transmission import Job
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
 from mailtumble.worker.assembly import SenderParts
+from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lease import FLEET, HostLease
 from mailtumble.worker.sender_host import CALLS_MAX, FLEET_S, PACE_S, SenderWork
@@ -92,6 +94,19 @@ def whole(wired: Wiring, place: int, of: int) -> None:
     )
     # A single embedded host would keep the others out; the KCL's workers hold the place together.
     host._lease = HostLease(ports.store, host.application, FLEET)  # noqa: SLF001
+    _freeze()
+    asyncio.run(host.run(asyncio.Event()))
+
+
+def core(wired: Wiring) -> None:
+    """Host the product's core on all shards."""
+    host = EmbeddedHost(
+        CoreWork,
+        wired.ports("core"),
+        wired.plan(),
+        web_port=free_port(),
+        poll_interval_s=wired.settings.poll_interval_s,
+    )
     _freeze()
     asyncio.run(host.run(asyncio.Event()))
 
@@ -264,7 +279,7 @@ def _freeze() -> None:
 
 
 def main() -> None:
-    """Be a sender."""
+    """Be one of them."""
     kind, place, of, skew_ms = sys.argv[1], *map(int, sys.argv[2:])
     die_with(os.getppid())
     log_to_stderr("warning", "text")
@@ -276,6 +291,7 @@ def main() -> None:
         "parts": lambda: Parts(wired).run(),
         "adaptive": lambda: adaptive(wired),
         "bucket": lambda: bucket(wired, of),
+        "core": lambda: core(wired),
     }
     kinds[kind]()
 

@@ -6,6 +6,10 @@
 - processes: the same with real processes, boto3 and a local SES that answers after 40 ms: whole
   senders with a queue filled beforehand, or (where it says so) the product's pacing and transport
   alone; the quota changed and a third of the senders killed with -9 in the middle.
+- takeover: whole senders with core beside them; a third is killed with -9 in the middle, and
+  another process takes its place some seconds later, as a supervisor sees to it. The queue drains
+  to its end: nothing is lost, and what SES has accepted twice the log has marked. SES's own events
+  don't come, so that nobody tells what became of the dead one's calls.
 - baselines: botocore's adaptive retry mode, and a token bucket in each process with its share of
   95.2 % of the rate.
 - rules: fairness beside a campaign, the estimate, the end of a daily quota, and lost replies, in a
@@ -28,20 +32,23 @@ from typing import Final
 
 import _fleet
 import _rules
+import _takeover
 import _virtual
 from _measure import Table, command, show
 from _outcome import COLUMNS, Outcome
+from _stage import Late
 
 PARTS: Final[Mapping[str, Callable[[argparse.Namespace], Iterator[Outcome]]]] = {
     "virtual": lambda options: _virtual.rows(options.virtual_seconds, options.seeds),
     "processes": lambda options: _fleet.processes(options.seconds),
+    "takeover": lambda _: iter([_takeover.play()]),
     "baselines": lambda options: _fleet.baselines(options.seconds),
     "short": lambda _: _fleet.short(),
 }
 
 
 RULES: Final = "rules"
-WHOLE: Final = ("virtual", "processes", "baselines", RULES)
+WHOLE: Final = ("virtual", "processes", "takeover", "baselines", RULES)
 
 
 def say(text: str) -> None:
@@ -92,8 +99,8 @@ def _pace(parts: Sequence[str], options: argparse.Namespace) -> tuple[Table, boo
     table = Table("One quota, many senders", COLUMNS)
     table.notes = (
         "Aim: the share of MaxSendRate that is aimed at. CPU: shares of one core; the servers are",
-        "MiniStack and the local SES, others what else ran on this machine: where they leave too",
-        "little, calls come late, and lose their instants.",
+        "MiniStack, the local SES and core, others what else ran on this machine: where they leave",
+        "too little, calls come late, and lose their instants.",
     )
     held = True
     for name in parts:
@@ -102,7 +109,7 @@ def _pace(parts: Sequence[str], options: argparse.Namespace) -> tuple[Table, boo
                 table.rows.append(outcome.row())
                 held = held and outcome.holds()
                 say("  ".join(str(cell) for cell in table.rows[-1] if cell is not None))
-        except _fleet.Late as error:
+        except Late as error:
             sys.exit(str(error))
     return table, held
 
