@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from _outcome import Cpu, Outcome
+from _outcome import Cpu, Outcome, least_after_change, least_after_deaths
 from _stage import QUEUED_WITHIN_S, STARTS_WITHIN_S, Look, Run, Stage
 
 from mailtumble.local.ses.limiters import LIMITERS
@@ -70,10 +70,18 @@ def processes(seconds: float) -> Iterator[Outcome]:
     yield play(fast)
     yield play(replace(fast, kind="whole"))
     yield play(Run(kind="parts", limiter="sliding", senders=4, skew_ms=500, seconds=seconds))
-    changing = Run(kind="whole", limiter="sliding", senders=4, seconds=seconds, least=None)
-    yield play(replace(changing, senders=3, killed=1))
-    yield play(replace(changing, rate=40.0, changed_to=80.0))
-    yield play(replace(changing, changed_to=40.0, refusable_us=EPOCH_US))
+    yield from changing(seconds)
+
+
+def changing(seconds: float) -> Iterator[Outcome]:
+    """In the middle a third is killed, or the rate is another."""
+    run = Run(kind="whole", limiter="sliding", senders=4, seconds=seconds)
+    least = least_after_deaths(1, 3, seconds)
+    yield play(replace(run, senders=3, killed=1, least=least))
+    least = least_after_change(40.0, 80.0, seconds)
+    yield play(replace(run, rate=40.0, changed_to=80.0, least=least))
+    least = least_after_change(80.0, 40.0, seconds)
+    yield play(replace(run, changed_to=40.0, least=least, refusable_us=EPOCH_US))
 
 
 def short() -> Iterator[Outcome]:

@@ -7,11 +7,14 @@ from typing import Final, NamedTuple
 
 from _measure import Cell
 
+from processors.sending.control import FLEET, WHOLE
 from processors.sending.pacing import AHEAD_SLICES
 from schemas.values import SECOND_US
 
 LEAST: Final = 0.95
 """What has to be used of a quota."""
+FOLLOWED_WITHIN_S: Final = 5.0
+"""After GetAccount shows another rate, the fleet sends at it."""
 
 COLUMNS: Final = (
     "sender",
@@ -120,6 +123,22 @@ def least_after_deaths(dead: int, of: int, seconds: float) -> float:
     All but what the dead had in hand: the others, whose queues are not empty, take up the rest.
     """
     return LEAST * (1 - dead / of * AHEAD_SLICES / seconds)
+
+
+def least_after_change(before: float, after: float, seconds: float) -> float:
+    """What has to be used of a quota for so long, where its rate changes in the middle.
+
+    Until a higher one is followed, the rest of it is lost. With a lower one nothing is asked until
+    it is followed, since calls are refused; for these the fleet has cut its rate once, and comes
+    back slowly: from then on it has to use what it has cut to.
+    """
+    half_s = seconds / 2
+    until_s = min(FOLLOWED_WITHIN_S, half_s)
+    if after > before:
+        lost = (after - before) * until_s
+    else:
+        lost = after * (until_s + (1 - FLEET.cut / WHOLE) * (half_s - until_s))
+    return LEAST * (1 - lost / ((before + after) * half_s))
 
 
 def _percent(share: float | None) -> float | None:

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from _outcome import Outcome
+from _outcome import LEAST, Outcome, least_after_change, least_after_deaths
 
 from mailtumble.local.ses.limiters import LIMITERS
 from processors.sending.control import EPOCH_US
 from tests.simulation.pacing import Result, Scene, run
 
 SENDER: Final = "virtual"
-LEAST: Final = 0.95
 FULLER: Final = 0.982
 """The setting under the debt bucket, and what has to come of it."""
 FULLER_LEAST: Final = 0.98
@@ -39,11 +38,13 @@ def rows(seconds: int, seeds: int) -> Iterator[Outcome]:
 def _changes(seconds: int, seeds: int) -> Iterator[Outcome]:
     for limiter in LIMITERS:
         dying = Scene(limiter=limiter, senders=6, rate=80.0, seconds=seconds, killed=2)
-        yield _row(dying, seeds, least=None, remark="two die in the middle")
+        least = least_after_deaths(2, 6, seconds)
+        yield _row(dying, seeds, least=least, remark="two die in the middle")
         doubled = Scene(limiter=limiter, senders=4, rate=40.0, changed_to=80.0, seconds=seconds)
-        yield _row(doubled, seeds, least=None)
+        yield _row(doubled, seeds, least=least_after_change(40.0, 80.0, seconds))
         halved = Scene(limiter=limiter, senders=4, rate=80.0, changed_to=40.0, seconds=seconds)
-        yield _row(halved, seeds, least=None, refusable_us=EPOCH_US)
+        least = least_after_change(80.0, 40.0, seconds)
+        yield _row(halved, seeds, least=least, refusable_us=EPOCH_US)
 
 
 def _row(
