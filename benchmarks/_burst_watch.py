@@ -39,6 +39,11 @@ class Taken:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             self.pss_mb = proportional_mb(self.pid)
 
+    @property
+    def growth(self) -> float:
+        """The RSS at the end, by that in the middle of the time."""
+        return self.stage(1.0) / self.stage(0.5)
+
     def stage(self, share: float) -> float:
         """The RSS at a share (0 to 1) of the time."""
         return self.rss_mb[min(int(share * len(self.rss_mb)), len(self.rss_mb) - 1)]
