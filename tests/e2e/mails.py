@@ -56,6 +56,15 @@ def accepted(sent: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, str]]:
     return Counter((each["tags"]["mailtumble-mail"], each["to"][0]) for each in sent)
 
 
+def attempts(sent: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
+    """The attempts that SES has accepted, in their order: of which mail for whom."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in sent:
+        key = each["tags"]["mailtumble-mail"], each["to"][0]
+        found.setdefault(key, []).append(each["tags"]["mailtumble-attempt"])
+    return found
+
+
 def wanted(mails: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
     """Which mails are for whom: by the aliases, not by what became of the mails."""
     return {(each["mail_id"], to) for each in mails for to in HOUSE[each["recipient"]]}

@@ -1,4 +1,4 @@
-"""A burst in small, by the very script that measures the large one; without its bounds of time."""
+"""A burst in small, by the very script that measures the large one; with wider bounds of time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 MAILS = 1_000
 MEMORY_MB = 200
 WITHIN_S = 240
+USED_LEAST = 0.6
+"""With nothing else on the machine it is 0.95."""
 
 
 def test_a_burst_goes_through_once_unthrottled_and_in_little_memory() -> None:
@@ -34,13 +36,14 @@ def test_a_burst_goes_through_once_unthrottled_and_in_little_memory() -> None:
         timeout=WITHIN_S,
         check=False,
     )
-    # On a busy machine it may be slow, and says so; nothing else may be wrong.
+    # On a busy machine it may be slow, within bounds, and says so; nothing else may be wrong.
     assert done.returncode == 0 or done.stderr.strip() == "the drain took too long", done.stderr
     stages, results, processes = (_by_first_column(each) for each in json.loads(done.stdout))
     assert {each["mails"] for each in stages.values()} == {MAILS}
     found = {name: row["found"] for name, row in results.items()}
     assert found["accepted by SES"] == MAILS
     assert [found[each] for each in ("lost", "duplicates at SES", "throttled by SES")] == [0, 0, 0]
+    assert found["quota used, %"] >= 100 * USED_LEAST
     for worker in ("intake", "core", "sender"):
         assert processes[worker]["most"] < MEMORY_MB, worker
 

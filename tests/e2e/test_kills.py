@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Stack
-from tests.e2e.mails import accepted, add_aliases, mail, wanted
+from tests.e2e.mails import accepted, add_aliases, attempts, mail, wanted
 
 pytestmark = pytest.mark.servers
 
@@ -48,6 +48,7 @@ def test_a_killed_worker_loses_nothing(start_stack: Callable[..., Stack]) -> Non
     assert {each["status"] for each in ended} == {"completed"}
     counts = accepted(stack.sent())
     assert set(counts) == wanted(ended)
+    assert stack.stats()["throttled"] == 0
     _assert_doubles_are_told(stack, {key for key, count in counts.items() if count > 1})
 
 
@@ -73,6 +74,7 @@ def test_a_target_gets_a_mail_twice_only_where_its_fate_was_unknown(
     assert {each["status"] for each in ended} == {"completed"}
     counts = accepted(stack.sent())
     assert set(counts) == wanted(ended)
+    assert stack.stats()["throttled"] == 0
     twice = {key for key, count in counts.items() if count > 1}
     assert twice
     _assert_doubles_are_told(stack, twice)
@@ -135,16 +137,13 @@ def _at_work(stack: Stack, worker: str) -> int | None:
 
 def _assert_doubles_are_told(stack: Stack, twice: set[tuple[str, str]]) -> None:
     """No attempt was accepted twice; of a target's attempts all but the last were unknown."""
-    attempts: dict[tuple[str, str], list[str]] = {}
-    for each in stack.sent():
-        key = each["tags"]["mailtumble-mail"], each["to"][0]
-        attempts.setdefault(key, []).append(each["tags"]["mailtumble-attempt"])
-    everything = [each for some in attempts.values() for each in some]
+    tried = attempts(stack.sent())
+    everything = [each for some in tried.values() for each in some]
     assert len(set(everything)) == len(everything)
     for mail_id, address in twice:
         events = stack.json("mail", "show", mail_id)["events"]
         unknown = {
             event["payload"]["attempt_id"] for event in events if event["type"] == "SendUnknown"
         }
-        *earlier, _ = attempts[mail_id, address]
+        *earlier, _ = tried[mail_id, address]
         assert unknown.issuperset(earlier), (mail_id, address)

@@ -4,45 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Stack
+from tests.e2e.evidence import WORKERS, log_lines, metric, page
 
 pytestmark = pytest.mark.servers
 
-WORKERS = ("intake", "core", "sender")
 ALIAS, TARGET = "info@house.example", "target@far.example"
 RAW = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
-
-
-def _lines(stack: Stack) -> list[dict[str, Any]]:
-    """All that the workers have logged; each line is JSON."""
-    found = []
-    for name in WORKERS:
-        text = (stack.folder / ".mailtumble" / "logs" / f"{name}.log").read_text(encoding="utf-8")
-        found += [json.loads(line) for line in text.splitlines()]
-    return found
-
-
-def _page(stack: Stack, worker: str, path: str) -> str:
-    status = stack.folder / ".mailtumble" / f"worker-{worker}.json"
-    port = json.loads(status.read_text(encoding="utf-8"))["web_port"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
-        body: bytes = answer.read()
-    return body.decode()
-
-
-def _sum(stack: Stack, worker: str, name: str) -> float:
-    """A metric of a worker, over all its labels, as Prometheus's parser reads it."""
-    families = text_string_to_metric_families(_page(stack, worker, "/metrics"))
-    return sum(
-        sample.value for family in families for sample in family.samples if sample.name == name
-    )
 
 
 def test_a_mail_is_followed_by_its_id_and_counted(start_stack: Callable[..., Stack]) -> None:
@@ -57,7 +29,7 @@ def test_a_mail_is_followed_by_its_id_and_counted(start_stack: Callable[..., Sta
 
     deadline = time.monotonic() + 30
     while True:
-        mine = [line for line in _lines(stack) if line.get("mail") == mail]
+        mine = [line for line in log_lines(stack) if line.get("mail") == mail]
         told = {(line["application"], line.get("event")) for line in mine}
         if ("core", "MailCompleted") in told and ("sender", "SendAccepted") in told:
             break
@@ -68,16 +40,16 @@ def test_a_mail_is_followed_by_its_id_and_counted(start_stack: Callable[..., Sta
     assert all(line.get("shard") for line in mine if line["application"] != "intake")
     called = [line for line in mine if line["message"] == "SES accepted it"]
     assert [(line["target"], bool(line["attempt"])) for line in called] == [(0, True)]
-    notable = [line for line in _lines(stack) if line.get("mail") == lost]
+    notable = [line for line in log_lines(stack) if line.get("mail") == lost]
     assert "info" in {line["level"] for line in notable if line.get("event") == "RouteNotFound"}
-    assert not [line for line in _lines(stack) if "@" in json.dumps(line)]
+    assert not [line for line in log_lines(stack) if "@" in json.dumps(line)]
 
-    assert _sum(stack, "sender", "mailtumble_sends_total") == 1
-    assert _sum(stack, "core", "mailtumble_decisions_total") >= 3
-    assert _sum(stack, "core", "mailtumble_cursor_conflicts_total") == 0
-    assert _sum(stack, "intake", "mailtumble_intake_received_total") >= 2
+    assert metric(stack, "sender", "mailtumble_sends_total") == 1
+    assert metric(stack, "core", "mailtumble_decisions_total") >= 3
+    assert metric(stack, "core", "mailtumble_cursor_conflicts_total") == 0
+    assert metric(stack, "intake", "mailtumble_intake_received_total") >= 2
     for worker in WORKERS:
-        assert json.loads(_page(stack, worker, "/health"))["status"] == "ok"
+        assert json.loads(page(stack, worker, "/health"))["status"] == "ok"
 
 
 def test_a_worker_writes_cloudwatch_s_lines(start_stack: Callable[..., Stack]) -> None:
@@ -85,7 +57,7 @@ def test_a_worker_writes_cloudwatch_s_lines(start_stack: Callable[..., Stack]) -
     stack = start_stack(environment={"MAILTUMBLE_CLOUDWATCH_METRICS": "on"})
     deadline = time.monotonic() + 120
     while True:
-        told = [line for line in _lines(stack) if "_aws" in line]
+        told = [line for line in log_lines(stack) if "_aws" in line]
         if {line["application"] for line in told} == set(WORKERS):
             break
         assert time.monotonic() < deadline, told

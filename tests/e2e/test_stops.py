@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mailtumble.definition import physical_name
-from schemas.codec import decode
-from schemas.events import Event, SendingRestored, SendingStopped
-from tests.e2e.conftest import PREFIX, Stack
+from processors.sending.stops import whose_sending
+from schemas.events import SendingRestored, SendingStopped
+from tests.e2e.conftest import Stack
+from tests.e2e.evidence import log_lines, metric, told
 from tests.e2e.mails import accepted, add_aliases, mail, wanted
 
 pytestmark = pytest.mark.servers
@@ -30,22 +30,10 @@ def _await(stack: Stack, is_so: Callable[[], bool], within_s: float = 60) -> Non
         time.sleep(0.5)
 
 
-def _told(stack: Stack, kind: type[Event]) -> list[Event]:
-    """Events of a kind on the stream."""
-    kinesis, name = stack.client("kinesis"), physical_name(PREFIX, "events")
-    found: list[Event] = []
-    for shard in kinesis.list_shards(StreamName=name)["Shards"]:
-        place = kinesis.get_shard_iterator(
-            StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        for _ in range(20):
-            answer = kinesis.get_records(ShardIterator=place, Limit=10_000)
-            for record in answer["Records"]:
-                found += [e for e in decode(record["Data"]).events if isinstance(e, kind)]
-            place = answer.get("NextShardIterator")
-            if not place or (not answer["Records"] and not answer["MillisBehindLatest"]):
-                break
-    return found
+def _logged(stack: Stack, begin: str) -> list[str]:
+    """The levels of the sender's lines that begin so."""
+    lines = log_lines(stack, ["sender"])
+    return [line["level"] for line in lines if line["message"].startswith(begin)]
 
 
 def _all_sent_once(stack: Stack) -> None:
@@ -61,7 +49,10 @@ def _all_sent_once(stack: Stack) -> None:
 def test_the_fleet_stops_with_one_event_and_goes_on_by_itself(
     start_stack: Callable[..., Stack], refuses: str
 ) -> None:
-    """Nothing is lost and nothing sent twice; while it stands single mails are tried, or none."""
+    """Nothing is lost and nothing sent twice; while it stands single mails are tried, or none.
+
+    The command line, the sender's metrics and its log say so, and that it goes on.
+    """
     stack = start_stack("--rate", str(RATE))
     add_aliases(stack)
     stack.change_ses(refuses=refuses)
@@ -70,6 +61,9 @@ def test_the_fleet_stops_with_one_event_and_goes_on_by_itself(
     scope = "house.example" if refuses.startswith("unverified") else ""
     assert set(stack.json("queue", "status")["stopped"]) == {scope}
     assert "is stopped" in stack.run("queue", "status")
+    _await(stack, lambda: metric(stack, "sender", "mailtumble_sending_stopped") == 1)
+    assert _logged(stack, f"{whose_sending(scope)} is stopped: ") == ["error"]
+    assert _logged(stack, f"{whose_sending(scope)} goes on") == []
     time.sleep(2)
     before = stack.stats()["stopped"]
     assert before <= IN_THE_AIR
@@ -79,8 +73,11 @@ def test_the_fleet_stops_with_one_event_and_goes_on_by_itself(
     stack.change_ses(refuses="")
     _all_sent_once(stack)
     assert stack.json("queue", "status")["stopped"] == {}
-    assert [event.scope for event in _told(stack, SendingStopped)] == [scope]
-    assert [event.scope for event in _told(stack, SendingRestored)] == [scope]
+    _await(stack, lambda: metric(stack, "sender", "mailtumble_sending_stopped") == 0)
+    assert _logged(stack, f"{whose_sending(scope)} is stopped: ") == ["error"]
+    assert _logged(stack, f"{whose_sending(scope)} goes on") == ["warning"]
+    assert [event.scope for event in told(stack, SendingStopped)] == [scope]
+    assert [event.scope for event in told(stack, SendingRestored)] == [scope]
 
 
 def test_a_day_that_is_used_up_is_never_overdrawn(start_stack: Callable[..., Stack]) -> None:
