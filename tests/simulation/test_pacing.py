@@ -12,6 +12,8 @@ USED_LEAST = 0.95
 """Of what the quota would have let through."""
 LOST_WITH_THE_DEAD = 0.02
 """Of the quota of 40 s: what a third has in hand, two seconds ahead at the most."""
+LOST_WHILE_AWAY = 0.01
+"""The same of one of four, for a moment: then the others have taken its share."""
 LOST_UNTIL_HEARD = 5 * 40 / (40 * 60)
 """Five seconds of the difference between the rates, of 40 s at both rates' mean."""
 
@@ -39,6 +41,30 @@ def test_a_third_of_the_senders_may_die(limiter: str) -> None:
     result = run(scene)
     assert result.throttled == 0
     assert result.used >= USED_LEAST - LOST_WITH_THE_DEAD
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sender_may_be_restarted(limiter: str, seed: int) -> None:
+    """At first it knows neither the time nor the quota; then it takes its part of the instants."""
+    scene = Scene(limiter=limiter, senders=4, rate=80.0, seconds=40, restarted=1, seed=seed)
+    result = run(scene)
+    assert result.throttled == 0
+    assert result.used >= USED_LEAST - LOST_WHILE_AWAY
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+def test_late_calls_take_other_instants(limiter: str) -> None:
+    """A tenth of the calls is late: they get others, and the quota is not overdrawn.
+
+    Some find all dealt out that can be taken so far ahead, and end without a call.
+    """
+    scene = Scene(limiter=limiter, senders=4, rate=80.0, seconds=30, late=0.1)
+    result = run(scene)
+    assert result.missed > 30 * 80.0 * 0.08
+    assert result.given_up < result.missed * 0.05
+    assert result.throttled == 0
+    assert result.used >= USED_LEAST - 0.12
 
 
 @pytest.mark.parametrize("limiter", LIMITERS)
