@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from mailtumble.worker.application import Fact
 from mailtumble.worker.assembly import Plan, Ports, SenderParts, core_lane
 from mailtumble.worker.core import CoreRules
 from mailtumble.worker.records import outgoing
+from mailtumble.worker.sender_host import PACE_S
 from processors.mail import Rules
 from processors.moderation.rules import Rule
 from schemas import codec
@@ -61,20 +63,20 @@ class SmallWorld:
     Its workers run when told to, and while a command sleeps, unless ``asleep``.
     """
 
-    def __init__(self) -> None:
-        """One alias with two targets, and no mail yet."""
+    def __init__(self, *, shards: int = 2, rate: float = 14.0) -> None:
+        """One alias with two targets, and no mail yet; SES allows ``rate`` a second."""
         self.settings = Settings(region="local")
         self.clock = VirtualClock(wait=self._wait)
         self.asleep = False
         self.bucket = "mail"
         self.archive_bucket = "archive"
         self.clients = SimpleNamespace(s3=InMemoryS3(), sns=InMemorySns())
-        self.events = InMemoryStream(self.clock, shards=2)
+        self.events = InMemoryStream(self.clock, shards=shards)
         self.items = InMemoryItems()
         self.kept = InMemoryObjects()
         self.repository = InMemoryAliases()
         self.intake = InMemoryQueue(self.clock)
-        self.provider = InMemoryProvider(self.clock, max_24h=50_000)
+        self.provider = InMemoryProvider(self.clock, max_send_rate=rate, max_24h=50_000)
         self.repository.put(HOUSE, TARGETS, "house")
         ports = Ports(
             clock=self.clock,
@@ -89,9 +91,8 @@ class SmallWorld:
         rules = CoreRules(mail=Rules(moderation=RULES))
         plan = self._plan = Plan(owner="sender-1", bucket=self.bucket, rules=rules)
         self._parts = SenderParts(ports, plan, lambda: False)
-        shards = self.events.shards()
-        cores = [core_lane(shard, ports, plan, lambda: False) for shard in shards]
-        self._senders = [self._parts.lane(shard) for shard in shards]
+        cores = [core_lane(shard, ports, plan, lambda: False) for shard in self.events.shards()]
+        self._senders = [self._parts.lane(shard) for shard in self.events.shards()]
         self._lanes: list[tuple[str, Lane]] = [
             *((lane.shard.id, lane) for lane in cores),
             *((lane.processor.shard.id, lane) for lane in self._senders),
@@ -132,6 +133,20 @@ class SmallWorld:
         self, number: int = 1, recipient: str = HOUSE, sender: str = "ann@example.net"
     ) -> str:
         """A mail arrives, and a second passes; its id."""
+        name = self.arrive(number, recipient, sender, told_after_s=0.5)
+        self.work()
+        self.clock.advance(0.5)
+        return name
+
+    def arrive(
+        self,
+        number: int,
+        recipient: str = HOUSE,
+        sender: str = "ann@example.net",
+        *,
+        told_after_s: float = 0.0,
+    ) -> str:
+        """A mail arrives, and nobody has read of it; its id."""
         ses_id, now = f"ses-in-{number}", self.clock.now()
         name = mail_id(ses_id, recipient)
         changes: dict[str, Any] = {
@@ -142,10 +157,8 @@ class SmallWorld:
             "received_at": now,
             "subject_line": f"mail {number}",
         }
-        self.clock.advance(0.5)
+        self.clock.advance(told_after_s)
         self.append(name, received(**changes), cause=ses_id)
-        self.work()
-        self.clock.advance(0.5)
         return name
 
     def append(self, mail: str, event: Event, *, cause: str = "outside") -> None:
@@ -182,6 +195,20 @@ class SmallWorld:
         self.learn_quota()
         jobs = [job for lane in self._senders for job in lane.pace()]
         self.work()
+        return jobs
+
+    def pace(self, draw: random.Random) -> list[Job]:
+        """Let the sender claim on each shard, as its host does, as much as is wise.
+
+        Whose turn it is first, chance decides, and a moment passes after each. Nothing is read
+        meanwhile.
+        """
+        self.learn_quota()
+        jobs: list[Job] = []
+        for lane in draw.sample(self._senders, len(self._senders)):
+            wanted = lane.appetite.wanted(self.clock.now())
+            jobs += lane.pace(wanted) if wanted else []
+            self.clock.advance(PACE_S / len(self._senders))
         return jobs
 
     def send(self) -> None:
