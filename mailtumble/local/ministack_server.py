@@ -53,6 +53,8 @@ def main() -> None:
         lifespan="on",
         log_level="warning",
         access_log=False,
+        # Nobody stands between: nothing of a call has to be put right.
+        proxy_headers=False,
         # MiniStack sets its own, as AWS does.
         server_header=False,
         date_header=False,
