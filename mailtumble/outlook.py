@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from mailtumble.ports.store import Item, ItemStore
+from mailtumble.ports.store import Item, ItemStore, Key
 from mailtumble.sender.destinations import ITEM as SLOWED
 from mailtumble.sender.destinations import limited_rate_milli, read_slowed
 from mailtumble.sender.entry import Entry, read_entry
@@ -27,11 +27,13 @@ from processors.fleet.decider import Pause
 from processors.sending.day import UNLIMITED, frees_at, reserve
 from processors.sending.estimate import Backlog, latest, leaves_at
 from processors.sending.fairness import Choice
-from processors.sending.pacing import slice_number
+from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
 from processors.sending.stops import Stops, covered
 from schemas.ids import BUCKETS
 
 THREADS: Final = 16
+BEGUN_MAX: Final = AHEAD_SLICES + 1
+"""Slices that may be begun: the present one, and those that instants are taken of ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,14 @@ class Outlook:
         # their way are in it no more.
         self.now = wired.clock.now()
         self.quota: KnownQuota | None = known_quota(store)
-        key: dict[str, str | int] = {"account": plan.account, "slice": slice_number(self.now)}
-        self.rate_milli = _rate_milli(store.get("slices", key), self.quota, plan.rate_fraction)
+        first = slice_number(self.now)
+        keys: list[Key] = [
+            {"account": plan.account, "slice": each} for each in range(first, first + BEGUN_MAX)
+        ]
+        begun = [item for item in store.get_all("slices", keys) if item is not None]
+        current = next((item for item in begun if item["slice"] == first), None)
+        self.rate_milli = _rate_milli(current, self.quota, plan.rate_fraction)
+        self._next_at = max(self.now, _taken_until(begun))
         self._standing = Standing(store, plan.generation, plan.rules.address_key)
         self._standing.poll()
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
@@ -207,7 +215,7 @@ class Outlook:
 
     def _place_leaves_at(self, group: Group, place: int, due_at: int) -> int | None:
         mails = self._turns.before(group, place)
-        at = leaves_at(mails, self.rate_milli or 0, due_at, self.now)
+        at = leaves_at(mails, self.rate_milli or 0, due_at, self._next_at)
         wanted = mails - self._left_today(urgent=group.urgent)
         if at is None or wanted <= 0:
             return at
@@ -257,6 +265,16 @@ def in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) ->
     with ThreadPoolExecutor(THREADS) as threads:
         pages = threads.map(lambda name: store.query(table, name).items, names)
         return [item for page in pages for item in page]
+
+
+def _taken_until(begun: Sequence[Item]) -> int:
+    """The last instant that somebody has taken already, for mail that waits no more; 0: none."""
+    until = 0
+    for each in begun:
+        part, left = Slice(number(each, "slice"), number(each, "rate_milli")), number(each, "left")
+        if left < number(each, "size"):
+            until = max(until, part.instant_at(part.size - left - 1))
+    return until
 
 
 def _rate_milli(current: Item | None, quota: KnownQuota | None, fraction: float) -> int | None:

@@ -82,10 +82,26 @@ def test_the_slice_of_now_says_the_rate_that_holds(world: SmallWorld, run: Run) 
     """A slice keeps the rate it was begun with, whatever the quota says since."""
     world.receive()
     world.learn_quota()
-    key: dict[str, str | int] = {"account": "local", "slice": world.clock.now() // 1_000_000}
-    world.items.write(Update("slices", key, set={"rate_milli": 500}))
+    _begin_slice(world, 0, rate_milli=500, size=1, left=1)
     status = json.loads(run(command, "status", "--json").stdout)
     assert (status["rate_per_second"], status["eta_seconds"]) == (0.5, 4)
+
+
+def test_what_is_taken_ahead_leaves_first(world: SmallWorld, run: Run) -> None:
+    """Its instants lie before those of all that waits."""
+    world.receive()
+    world.learn_quota()
+    _begin_slice(world, 0, rate_milli=2_000, size=2, left=0)
+    _begin_slice(world, 1, rate_milli=2_000, size=2, left=0)
+    _begin_slice(world, 2, rate_milli=2_000, size=2, left=1)
+    status = json.loads(run(command, "status", "--json").stdout)
+    assert (status["due"], status["eta_seconds"]) == (2, 3)
+
+
+def _begin_slice(world: SmallWorld, ahead: int, **fields: int) -> None:
+    number = world.clock.now() // 1_000_000 + ahead
+    key: dict[str, str | int] = {"account": "local", "slice": number}
+    world.items.write(Update("slices", key, set=fields))
 
 
 def test_each_tenant_has_an_estimate_of_its_own(world: SmallWorld, run: Run) -> None:
