@@ -21,6 +21,7 @@ from mailtumble.logs import about, log_to_stderr
 from mailtumble.settings import variable_of
 from mailtumble.wiring import Wiring
 from mailtumble.worker.emf import EVERY_S, EmbeddedMetrics
+from mailtumble.worker.heaps import keep_few_heaps
 from schemas.errors import BadInput
 
 
@@ -65,6 +66,7 @@ def command(
     \b
     Example:  mailtumble worker core
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    keep_few_heaps()
     if debug:
         os.environ[variable_of("log_level")] = "debug"  # for the KCL's children too
     wired = wiring(state_dir)

@@ -29,7 +29,9 @@ def main() -> None:
     """Serve one shard until the daemon closes the protocol or is gone."""
     incoming, outgoing = take_protocol()
     from mailtumble.parent import watch  # noqa: PLC0415 - after the protocol is safe
+    from mailtumble.worker.heaps import keep_few_heaps  # noqa: PLC0415
 
+    keep_few_heaps()
     # By a thread: Linux's own way would end this process with the daemon's *thread* that
     # started it, and those come and go.
     watch(os.getppid())
