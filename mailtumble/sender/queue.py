@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from mailtumble.ports.store import Delete, Item, ItemStore, Put, Update
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.entry import CALLED_OFF, Entry, read_entry
-from mailtumble.worker.horizon import END, Reader, Window, due_text, number, text
+from mailtumble.worker.horizon import END, Ahead, Reader, Window, due_text, number, text
 from processors.sending.fairness import Choice
 from processors.sending.lanes import Lane, read_lane
 
@@ -67,6 +67,9 @@ the second."""
 NEVER: Final = 2**63
 """Behind every moment."""
 
+AHEAD_TAKES: Final = 8
+"""In so many takes a lane that is low is read on: all at once, lanes that began together and ran
+out together stood still for seconds."""
 FILLS_MAX: Final = 4
 """Lanes that are read on in one take: one costs a query a bucket, 256 of them on a single shard."""
 
@@ -93,12 +96,15 @@ class _Place:
     lane: Lane
     window: Window
     older: _Older | None = None
+    ahead: Ahead | None = None
     none_over_before: int = 0
 
     def add(self, position: str, item: Item) -> None:
         """Take an entry in, where it lies within what is in memory."""
         self.none_over_before = min(self.none_over_before, number(item, "expires_at"))
         self.window.add(position, item)
+        if self.ahead is not None:
+            self.ahead.add(position, item)
         older = self.older
         if older is not None and position > older.begin and _came_before(item, older.since):
             older.window.add(position, item)
@@ -106,6 +112,8 @@ class _Place:
     def discard(self, position: str) -> None:
         """Forget an entry."""
         self.window.discard(position)
+        if self.ahead is not None:
+            self.ahead.discard(position)
         if self.older is not None:
             self.older.window.discard(position)
 
@@ -113,7 +121,7 @@ class _Place:
         """Keep so many at the most."""
         self.window.most = most
         self.window.trim()
-        self.older = None
+        self.older = self.ahead = None
 
     def behind(self, since: int) -> _Older | None:
         """What came in before ``since`` and lies behind the window, if that is in memory."""
@@ -230,6 +238,8 @@ class Queue:
                 del due[lane]
             else:
                 heads[lane], due[lane] = head, _rank(head)
+        if self._fills == FILLS_MAX:
+            self._read_ahead()
         return taken
 
     def over(self, now: int, limit: int) -> list[Entry]:
@@ -269,6 +279,8 @@ class Queue:
 
     def _ready(self, name: str, place: _Place, now: int, gate: Gate) -> Iterator[Item]:
         """What of a lane may be taken, the earliest first."""
+        if place.window.exhausted and place.ahead is not None:
+            self._read_on(place, place.ahead, len(place.ahead.todo))
         if place.window.exhausted:
             self._fill(name, place.window)
         before, since = _until(name, now), gate.held_since(place.lane)
@@ -277,6 +289,21 @@ class Queue:
             self._look_behind(name, place, since)
             free = place.free(before, since)
         return (each for each in free if not _is_over(each, now))
+
+    def _read_ahead(self) -> None:
+        """Read a part of what lies behind a lane that is low, one lane after the other."""
+        begun = [each for each in self._places.values() if each.ahead is not None]
+        low = (each for each in self._places.values() if each.window.low and each.window.order)
+        place = next(iter(begun), None) or next(low, None)
+        if place is None:
+            return
+        if place.ahead is None:
+            place.ahead = self._reader.ahead(place.window)
+        self._read_on(place, place.ahead, -(-self._reader.buckets // AHEAD_TAKES))
+
+    def _read_on(self, place: _Place, ahead: Ahead, buckets: int) -> None:
+        if self._reader.read_ahead(place.window, ahead, buckets):
+            place.ahead, place.none_over_before = None, 0
 
     def _fill(self, name: str, window: Window) -> None:
         """Read on, unless enough was read by now; the lane goes behind those that wait for it."""

@@ -20,6 +20,10 @@ WINDOW_MAX: Final = 2_000
 """Items kept in memory per window."""
 
 PAGE_LEAST: Final = 25
+AHEAD_PAGE_LEAST: Final = 8
+"""What is read ahead is read often, and what lies behind the shortest page is read again."""
+LOW: Final = 0.25
+"""A window of which so little is left is low."""
 PREFIXES_PAGE: Final = 500
 
 END: Final = "\x7f"
@@ -102,6 +106,38 @@ class Window:
         """Empty, with more in the table."""
         return not self.order and self.until != END
 
+    @property
+    def low(self) -> bool:
+        """Nearly empty, with more in the table."""
+        return len(self.order) < self.most * LOW and self.until != END
+
+
+@dataclass(slots=True)
+class Ahead:
+    """What lies behind a window, read a few buckets at a time, while what is in it is used.
+
+    ``begin``: where the window ended when this was begun; ``until``: what is found is whole as far
+    as that. What is put there or taken away meanwhile has to be told.
+    """
+
+    begin: str
+    todo: list[str]
+    page_size: int
+    until: str = END
+    found: dict[str, Item] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+    def add(self, position: str, item: Item) -> None:
+        """An item was put: its bucket may be read already."""
+        if position > self.begin:
+            self.found[position] = item
+            self.gone.discard(position)
+
+    def discard(self, position: str) -> None:
+        """An item was taken away: its bucket may have been read, or may yet be."""
+        self.found.pop(position, None)
+        self.gone.add(position)
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -122,16 +158,9 @@ class Reader:
         buckets = buckets_of(self.shard)
         page_size = self.page_size or max(PAGE_LEAST, 2 * window.most // len(buckets))
         for bucket in buckets:
-            page = self.store.query(
-                self.table,
-                self.partition(bucket),
-                after=begin or None,  # DynamoDB takes no empty key
-                until=window.prefix + END,
-                limit=page_size,
-            )
-            if page.more and page.items:
-                until = min(until, str(page.items[-1]["position"]))
-            found.extend((str(item["position"]), item) for item in self._own(page.items))
+            items, whole = self._page(bucket, begin, window.prefix, page_size)
+            until = min(until, whole)
+            found.extend(items)
         found.sort(key=lambda each: each[0])
         kept = [each for each in found if each[0] <= until]
         if len(kept) > window.most:
@@ -140,6 +169,50 @@ class Reader:
         window.until = until
         window.items = dict(kept)
         window.order = [position for position, _ in kept]
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the shard has."""
+        return len(buckets_of(self.shard))
+
+    def ahead(self, window: Window) -> Ahead:
+        """Begin to read on behind a window that is low."""
+        buckets = list(buckets_of(self.shard))
+        wanted = window.most - len(window.order)
+        page_size = self.page_size or max(AHEAD_PAGE_LEAST, 2 * wanted // len(buckets))
+        return Ahead(window.until, buckets, page_size)
+
+    def read_ahead(self, window: Window, ahead: Ahead, buckets: int) -> bool:
+        """Read some buckets more; True when all are read and the window has been extended."""
+        for bucket in ahead.todo[:buckets]:
+            items, whole = self._page(bucket, ahead.begin, window.prefix, ahead.page_size)
+            ahead.until = min(ahead.until, whole)
+            ahead.found |= {place: item for place, item in items if place not in ahead.gone}
+        del ahead.todo[:buckets]
+        if ahead.todo:
+            return False
+        # A window that was trimmed meanwhile ends before: what lies between would be passed over.
+        if window.until == ahead.begin:
+            room = window.most - len(window.order)
+            kept = sorted(place for place in ahead.found if place <= ahead.until)
+            window.until = ahead.until if len(kept) <= room else kept[room - 1]
+            window.order += kept[:room]
+            window.items |= {place: ahead.found[place] for place in kept[:room]}
+        return True
+
+    def _page(
+        self, bucket: str, begin: str, prefix: str, size: int
+    ) -> tuple[list[tuple[str, Item]], str]:
+        """The next items of a bucket by their positions, and how far it is read by that."""
+        page = self.store.query(
+            self.table,
+            self.partition(bucket),
+            after=begin or None,  # DynamoDB takes no empty key
+            until=prefix + END,
+            limit=size,
+        )
+        items = [(str(item["position"]), item) for item in self._own(page.items)]
+        return items, str(page.items[-1]["position"]) if page.more and page.items else END
 
     def prefixes(self) -> Sequence[str]:
         """What stands before the first ``#`` of positions: found by skipping through the key."""
