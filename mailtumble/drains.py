@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from mailtumble.outlook import Outlook, timers
@@ -20,7 +19,7 @@ from mailtumble.worker import core
 from mailtumble.worker.horizon import text
 from mailtumble.worker.memory import read_subject
 from processors.fleet.decider import Pause
-from processors.sending.dispatch import Dispatch
+from processors.sending.dispatch import Attempt, Dispatch, Phase
 from schemas.values import TimerKind
 
 AGGREGATE: Final = DispatchAggregate()
@@ -53,8 +52,12 @@ class UnderWay:
         """Read them by their timers: a claim's deadline, the end of the wait for SES's event."""
         self._store = store
         own, cores = timers(store, NAME, GENERATION), timers(store, core.NAME, generation)
-        self._claimed = [item for item in own if item["kind"] == TimerKind.CLAIM]
-        self._unknown = [item for item in cores if item["kind"] == TimerKind.UNKNOWN]
+        claimed = [item for item in own if item["kind"] == TimerKind.CLAIM]
+        unknown = [item for item in cores if item["kind"] == TimerKind.UNKNOWN]
+        self._states = self._read(text(item, "subject") for item in (*claimed, *unknown))
+        self._claimed = [item for item in claimed if not self._is_settled(item)]
+        # Core waits to the end for an event that may have come long ago.
+        self._unknown = [item for item in unknown if not self._is_settled(item)]
 
     @property
     def claimed(self) -> int:
@@ -75,23 +78,28 @@ class UnderWay:
         return count(self._claimed), count(self._unknown)
 
     def _is_drained(self, timer: Item, scope: str, since: int) -> bool:
-        state = self._states[text(timer, "subject")]
-        attempt = None if state is None else state.attempt(text(timer, "attempt_id"))
+        state, attempt = self._kept(timer)
         if state is None or state.mail is None or attempt is None:
             # The sender has not read so far yet. Rather one too many.
             return True
         return state.mail.received_at < since and scope in scopes(attempt.lane)
 
-    @cached_property
-    def _states(self) -> dict[str, Dispatch | None]:
-        """What the sender keeps of their mails."""
-        items = [*self._claimed, *self._unknown]
-        subjects = list(dict.fromkeys(text(item, "subject") for item in items))
-        keys = [{"subject_key": f"{NAME}#{GENERATION}#{each}"} for each in subjects]
+    def _is_settled(self, timer: Item) -> bool:
+        _, attempt = self._kept(timer)
+        return attempt is not None and attempt.phase is Phase.DONE
+
+    def _kept(self, timer: Item) -> tuple[Dispatch | None, Attempt | None]:
+        """What the sender keeps of a timer's mail, and of its attempt."""
+        state = self._states[text(timer, "subject")]
+        return state, None if state is None else state.attempt(text(timer, "attempt_id"))
+
+    def _read(self, subjects: Iterable[str]) -> dict[str, Dispatch | None]:
+        distinct = list(dict.fromkeys(subjects))
+        keys = [{"subject_key": f"{NAME}#{GENERATION}#{each}"} for each in distinct]
         found = self._store.get_all("subjects", keys) if keys else ()
         return {
             subject: None if item is None else read_subject(subject, item, AGGREGATE).state
-            for subject, item in zip(subjects, found, strict=True)
+            for subject, item in zip(distinct, found, strict=True)
         }
 
 
@@ -100,7 +108,9 @@ def left(outlook: Outlook, under_way: UnderWay, scope: str, pause: Pause) -> Lef
     mine = [
         each
         for each in outlook.entries
-        if each.received_at < pause.since and scope in scopes(each.lane)
+        if each.received_at < pause.since
+        and scope in scopes(each.lane)
+        and not each.is_over(outlook.now)
     ]
     free = [each for each in mine if not outlook.held(each)]
     later = [each.due_at for each in free if each.due_at > outlook.now]

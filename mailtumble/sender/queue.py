@@ -142,7 +142,8 @@ class _Place:
         """What has expired, of what is in memory; all of it is looked at only if some may have."""
         if now < self.none_over_before:
             return []
-        items = self.window.due(END)
+        older = [] if self.older is None else self.older.window.due(END)
+        items = self.window.due(END) + older
         over = [item for item in items if _is_over(item, now)]
         if not over:
             ends = (number(item, "expires_at") for item in items)
@@ -284,11 +285,15 @@ class Queue:
         if place.window.exhausted:
             self._fill(name, place.window)
         before, since = _until(name, now), gate.held_since(place.lane)
-        free = place.free(before, since)
+
+        def alive() -> list[Item]:
+            return [each for each in place.free(before, since) if not _is_over(each, now)]
+
+        free = alive()
         if since and not free:
             self._look_behind(name, place, since)
-            free = place.free(before, since)
-        return (each for each in free if not _is_over(each, now))
+            free = alive()
+        return iter(free)
 
     def _read_ahead(self) -> None:
         """Read a part of what lies behind a lane that is low, one lane after the other."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -40,7 +41,9 @@ class StopWatch:
         """Nothing is known to be stopped."""
         self._clock = clock
         self._shared: Shared[Kept] = Shared(store, ITEM["name"], "standing", _read, _plain)
-        self._silent = 0
+        self._silent, self._silent_since = 0, 0
+        self._lock = threading.Lock()
+        self._told: set[str] = set()
 
     @property
     def standing(self) -> Stops:
@@ -66,7 +69,10 @@ class StopWatch:
 
     def takes(self, stop: Stop) -> bool:
         """Whether it is this sender that tries one mail."""
-        return self._change(stop, stop.probed(self._clock.now()))
+        now = self._clock.now()
+        return self._change(
+            stop, lambda there: there.probed(now) if there.probes == stop.probes else None
+        )
 
     def refused(self, scope: str, why: str) -> Sequence[Fact]:
         """SES lets nothing out of a scope: stop the fleet, and what is to be told of it.
@@ -83,11 +89,8 @@ class StopWatch:
         if not self._shared.change(after):
             return ()
         logger.error("%s is stopped: %s", whose_sending(scope), why)
-        return [
-            _stopped(each)
-            for each in self._shared.value
-            if (each.scope, each.since) == (scope, now)
-        ]
+        begun = [each for each in self._shared.value if (each.scope, each.since) == (scope, now)]
+        return self._telling([_stopped(each) for each in begun])
 
     def heard(self, outcome: Event) -> Sequence[Fact]:
         """Count the calls that SES does not answer; after some in a row the fleet stops.
@@ -95,11 +98,15 @@ class StopWatch:
         Raises:
             RetryableError: the fleet can't be told now; the next such call tells it.
         """
-        self._silent = stops.silent(self._silent, outcome)
-        if self._silent < SILENT_MAX:
-            return ()
+        with self._lock:
+            if getattr(outcome, "called_at", 0) <= self._silent_since:
+                return ()  # of a call from before the fleet stopped
+            self._silent = stops.silent(self._silent, outcome)
+            if self._silent < SILENT_MAX:
+                return ()
+            self._silent, self._silent_since = 0, self._clock.now()
         said = getattr(outcome, "detail", "") or getattr(outcome, "reason", "")
-        return self.refused(ACCOUNT, f"SES did not answer {self._silent} calls in a row: {said}")
+        return self.refused(ACCOUNT, f"SES did not answer {SILENT_MAX} calls in a row: {said}")
 
     def accepted(self, lane: Lane, called_at: int) -> Sequence[Fact]:
         """SES has taken a mail: what was stopped of its lane goes on.
@@ -119,8 +126,10 @@ class StopWatch:
             return self._end(standing)
         return ()
 
-    def overdue(self) -> Sequence[Fact]:
+    def overdue(self, *, paused: bool = False) -> Sequence[Fact]:
         """What nobody has told though it is time, and the end of what no mail waits for any more.
+
+        ``paused``: people hold something, perhaps the very mail that would have been tried.
 
         Raises:
             RetryableError: the fleet can't be told now; the next look tells it.
@@ -133,8 +142,8 @@ class StopWatch:
                 found.append(_stopped(each))
             if each.over_at and each.over_at < before:
                 found.append(_restored(each))
-        idle = stops.idle(self.standing, now)
-        return [*found, *(fact for each in idle for fact in self._end(each))]
+        idle = [] if paused else stops.idle(self.standing, now)
+        return [*self._telling(found), *(fact for each in idle for fact in self._end(each))]
 
     def logged(self, fact: Fact) -> None:
         """A fact of this one's stands on the log: nobody need tell it again.
@@ -142,6 +151,7 @@ class StopWatch:
         Raises:
             RetryableError: the fleet can't be told now; it will be told once more, and count once.
         """
+        self._told.discard(fact.id)
 
         def after(known: Kept) -> Kept | None:
             kept = [
@@ -154,26 +164,31 @@ class StopWatch:
         self._shared.change(after)
 
     def _end(self, stop: Stop) -> Sequence[Fact]:
-        if not self._change(stop, replace(stop, over_at=self._clock.now())):
+        now = self._clock.now()
+        if not self._change(stop, lambda there: replace(there, over_at=now)):
             return ()
         logger.warning("%s goes on", whose_sending(stop.scope))
-        return (_restored(stop),)
+        # Whoever found it may have died before it told: by their ids both count once.
+        begin = () if stop.told else (_stopped(stop),)
+        return self._telling((*begin, _restored(stop)))
 
-    def _change(self, stop: Stop, changed: Stop) -> bool:
-        """Put another in the place of one that stands; False if it has changed by now."""
+    def _change(self, stop: Stop, changed: Callable[[Stop], Stop | None]) -> bool:
+        """Put another in the place of one that stands; False if none does, or None is to be."""
 
         def after(known: Kept) -> Kept | None:
-            there = [(each.scope, each.since, each.probes) for each in known if not each.over_at]
-            if (stop.scope, stop.since, stop.probes) not in there:
-                return None
-            return tuple(
-                replace(changed, told=each.told)
-                if (each.scope, each.since) == (stop.scope, stop.since)
-                else each
-                for each in known
-            )
+            for place, each in enumerate(known):
+                if (each.scope, each.since, each.over_at) == (stop.scope, stop.since, 0):
+                    new = changed(each)
+                    return None if new is None else (*known[:place], new, *known[place + 1 :])
+            return None
 
         return self._shared.change(after)
+
+    def _telling(self, facts: Sequence[Fact]) -> Sequence[Fact]:
+        """Those that this sender is not telling already, until it hears that they are logged."""
+        new = [each for each in facts if each.id not in self._told]
+        self._told.update(each.id for each in new)
+        return new
 
 
 def read_stops(item: Item | None) -> Stops:

@@ -237,7 +237,8 @@ class SenderParts:
         fleet.standing.learn(pauses)
         fleet.stops.learn(stops)
         fleet.destinations.learn(slowed)
-        self._tell(fleet.stops.overdue(), fleet.stops.logged)
+        overdue = fleet.stops.overdue(paused=bool(fleet.standing.paused))
+        self._tell(overdue, fleet.stops.logged)
         asked = self.quota.poll(quota)
         self._tell(asked.facts, self.quota.logged)
         if asked.known is None:

@@ -129,7 +129,7 @@ class Ahead:
 
     def add(self, position: str, item: Item) -> None:
         """An item was put: its bucket may be read already."""
-        if position > self.begin:
+        if self.begin < position <= self.until:
             self.found[position] = item
             self.gone.discard(position)
 
@@ -188,13 +188,17 @@ class Reader:
             items, whole = self._page(bucket, ahead.begin, window.prefix, ahead.page_size)
             ahead.until = min(ahead.until, whole)
             ahead.found |= {place: item for place, item in items if place not in ahead.gone}
+            ahead.found = {
+                place: item for place, item in ahead.found.items() if place <= ahead.until
+            }
         del ahead.todo[:buckets]
         if ahead.todo:
             return False
         # A window that was trimmed meanwhile ends before: what lies between would be passed over.
-        if window.until == ahead.begin:
-            room = window.most - len(window.order)
-            kept = sorted(place for place in ahead.found if place <= ahead.until)
+        # Of one that has filled up meanwhile nothing need be read.
+        room = window.most - len(window.order)
+        if window.until == ahead.begin and room > 0:
+            kept = sorted(ahead.found)
             window.until = ahead.until if len(kept) <= room else kept[room - 1]
             window.order += kept[:room]
             window.items |= {place: ahead.found[place] for place in kept[:room]}

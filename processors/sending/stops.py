@@ -104,7 +104,12 @@ def scope_of(reason: DeferReason, source: str) -> str | None:
 
 
 def idle(stops: Stops, now: int) -> list[Stop]:
-    """The stops that nobody has tried a mail for though it was time: none waits for them."""
+    """The stops that nobody has tried a mail for though it was time: none waits for them.
+
+    While the account stands still no domain is tried.
+    """
+    if ACCOUNT in stops:
+        stops = {ACCOUNT: stops[ACCOUNT]}
     return [each for each in stops.values() if each.probe_at + UNTRIED_US <= now]
 
 

@@ -38,8 +38,9 @@ from schemas.events import (
     SendTimeSet,
     SendUnknown,
     TargetReopened,
+    TimerFired,
 )
-from schemas.values import ALWAYS, ENDED, DeferReason, Schedule, Status, UnknownPolicy
+from schemas.values import ALWAYS, ENDED, DeferReason, Schedule, Status, TimerKind, UnknownPolicy
 
 AcceptedSign = SendAccepted | DeliveryConfirmed | DeliveryDelayed | ComplaintReceived
 """SES has the mail: by its reply, or because it could not tell this otherwise."""
@@ -61,7 +62,9 @@ class Answered:
 class TargetState:
     """One target. ``outstanding``: its current attempt may still be queued or in the air.
 
-    ``unknown_round``: the round of the current attempt whose outcome is unknown, or -1.
+    ``round``: the claim of it that counts, as the sender sees it; what is told of an earlier one
+    (by a sender that was paused, and is none any more) changes nothing. ``unknown_round``: the
+    round of the current attempt whose outcome is unknown, or -1.
     ``doubted``: an older attempt may have been accepted, so that each new one may be a duplicate;
     also one of which a record that can't be read may tell.
     ``past``: attempts that had come back when the target was reopened: told of late, they change
@@ -75,6 +78,7 @@ class TargetState:
     number: int = 0
     attempt_id: str = ""
     outstanding: bool = False
+    round: int = 0
     deferrals: int = 0
     expires_at: int = 0
     unknown_round: int = -1
@@ -149,6 +153,8 @@ def evolve(sending: Sending, event: Event) -> Sending:
             return replace(sending, targets=tuple(map(_doubt, sending.targets)))
         case TargetReopened():
             return _evolve_one(replace(sending, completed=False), event)
+        case TimerFired(kind=TimerKind.CLAIM):
+            return replace(sending, targets=tuple(_lapse(each, event) for each in sending.targets))
         case _:
             return _evolve_one(sending, event)
 
@@ -163,6 +169,13 @@ def _evolve_one(sending: Sending, event: Event) -> Sending:
         return sending
     others = sending.targets
     return replace(sending, targets=(*others[:index], after, *others[index + 1 :]))
+
+
+def _lapse(target: TargetState, fired: TimerFired) -> TargetState:
+    """A claim has run out without having been announced: the sender goes on to its next round."""
+    mine = target.attempt_id == fired.attempt_id and target.round == fired.number
+    waits = mine and target.status is Status.SCHEDULED
+    return replace(target, round=target.round + 1) if waits else target
 
 
 def _doubt(target: TargetState) -> TargetState:
@@ -204,6 +217,7 @@ def _evolve_target(target: TargetState, event: Event) -> TargetState:
                 number=event.number,
                 attempt_id=event.attempt_id,
                 outstanding=True,
+                round=0,
                 expires_at=event.expires_at,
                 unknown_round=-1,
                 doubted=target.doubted or event.possible_duplicate,
@@ -277,31 +291,18 @@ def _quiet(target: TargetState, attempt: str) -> TargetState:
 def _evolve_current(target: TargetState, event: Event) -> TargetState:
     """What is told of the current attempt, save acceptance and feedback."""
     match event:
-        case SendStarted(watched=watched):
-            # A round that was held back was not the last one, where another is announced after it.
-            started = target.status in (Status.SCHEDULED, Status.HELD)
-            status = Status.SENDING if started else target.status
-            out = target.outstanding or started
-            return replace(target, status=status, outstanding=out, watched=watched)
+        case SendStarted():
+            return _start(target, event)
         case SendRescheduled():
             return replace(target, expires_at=max(target.expires_at, event.expires_at))
         case SendCancelRequested(ends_as=ends_as, reason=reason):
             return replace(
                 target, ends_as=ends_as, reason=target.reason if target.has_ended else reason
             )
-        case SendDeferred(reason=DeferReason.NOT_CALLED):
-            back = target.status is Status.SENDING
-            return replace(target, status=Status.SCHEDULED) if back else target
         case SendDeferred():
-            waits = not target.has_ended
-            return replace(
-                target,
-                status=Status.DEFERRED if waits else target.status,
-                outstanding=False,
-                deferrals=target.deferrals + 1,
-            )
+            return _defer(target, event)
         case SendHeldBack(reason=reason):
-            return _hold_back(target, reason)
+            return _hold_back(target, event.round, reason)
         case SendUnknown(round=number):
             status = target.status if target.has_ended else Status.UNKNOWN
             return replace(target, status=status, unknown_round=number)
@@ -309,11 +310,46 @@ def _evolve_current(target: TargetState, event: Event) -> TargetState:
             return _end_current(target, event)
 
 
-def _hold_back(target: TargetState, reason: str) -> TargetState:
+def _start(target: TargetState, event: SendStarted) -> TargetState:
+    """A call is announced, in the round that counts, or in one after it."""
+    match target.status:
+        case Status.SCHEDULED:
+            begins = event.round >= target.round
+        case Status.HELD:
+            # The round that was held back was not the last one.
+            begins = event.round > target.round
+        case _:
+            begins = False
+    return replace(
+        target,
+        status=Status.SENDING if begins else target.status,
+        outstanding=target.outstanding or begins,
+        round=max(target.round, event.round),
+        watched=event.watched,
+    )
+
+
+def _defer(target: TargetState, event: SendDeferred) -> TargetState:
+    """SES was not called, and the attempt goes into its next round; or it is over, and core's."""
+    if event.reason is DeferReason.NOT_CALLED:
+        if event.round < target.round:
+            return target
+        back = target.status is Status.SENDING
+        status = Status.SCHEDULED if back else target.status
+        return replace(target, status=status, round=event.round + 1)
+    return replace(
+        target,
+        status=target.status if target.has_ended else Status.DEFERRED,
+        outstanding=False,
+        deferrals=target.deferrals + 1,
+    )
+
+
+def _hold_back(target: TargetState, number: int, reason: str) -> TargetState:
     """It waits for a moderator; one that is called off has ended by it."""
-    if target.status in (Status.SENDING, Status.UNKNOWN):
+    if number < target.round or target.status in (Status.SENDING, Status.UNKNOWN):
         return target  # told too late, of a round that another one has followed
-    target = replace(target, outstanding=False)
+    target = replace(target, outstanding=False, round=number)
     if target.status is not Status.SCHEDULED:
         return target
     if target.is_called_off:

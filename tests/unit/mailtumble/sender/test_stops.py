@@ -45,6 +45,8 @@ def test_the_fleet_stops_with_one_event_and_goes_on_with_another(pair: Pair) -> 
     assert told.events == (SendingStopped(scope=ACCOUNT, why="AccountSuspended"),)
     assert pair.one.refused(ACCOUNT, "AccountSuspended") == ()
     assert pair.two.refused(ACCOUNT, "AccountSuspended") == ()
+    pair.one.logged(told)
+    pair.poll(pair.two)
     assert pair.one.holds(LANE)
     assert pair.two.holds(LANE)
     since = pair.clock.now()
@@ -80,6 +82,7 @@ def test_getaccount_stops_and_starts_the_fleet_by_itself(pair: Pair) -> None:
     """No mail is tried; a stop that SES told of by a refusal is not ended by it."""
     (told,) = pair.one.account(enabled=False)
     assert told.events == (SendingStopped(scope=ACCOUNT, why=DISABLED),)
+    pair.one.logged(told)
     pair.poll(pair.two)
     assert pair.two.due_probes() == []
     assert len(pair.two.account(enabled=True)) == 1
@@ -91,18 +94,50 @@ def test_getaccount_stops_and_starts_the_fleet_by_itself(pair: Pair) -> None:
 
 def test_where_ses_does_not_answer_the_fleet_stops(pair: Pair) -> None:
     """Each such mail may have been sent all the same: they must not become thousands."""
+    call = replace(unknown(), called_at=pair.clock.now())
     for _ in range(SILENT_MAX - 1):
-        assert pair.one.heard(unknown()) == ()
-    assert pair.one.heard(accepted()) == ()
-    told = [each for _ in range(SILENT_MAX + 5) for each in pair.one.heard(unknown())]
+        assert pair.one.heard(call) == ()
+    assert pair.one.heard(accepted(called_at=pair.clock.now())) == ()
+    told = [each for _ in range(3 * SILENT_MAX) for each in pair.one.heard(call)]
     assert len(told) == 1
     assert pair.one.holds(LANE)
     assert "did not answer" in pair.one.standing[ACCOUNT].why
-    pair.clock.advance(6)
-    assert pair.one.accepted(LANE, pair.clock.now())
-    assert pair.one.heard(accepted()) == ()
     pair.one.logged(told[0])
+    pair.clock.advance(6)
+    assert len(pair.one.accepted(LANE, pair.clock.now())) == 1
     assert not pair.one.holds(LANE)
+    # Calls from before the stop still time out, and one failure after it is not ten.
+    late = replace(unknown(), called_at=pair.clock.now())
+    assert [pair.one.heard(each) for each in (*[call] * SILENT_MAX, late)] == [()] * (
+        SILENT_MAX + 1
+    )
+
+
+def test_the_begin_is_told_with_the_end_where_its_finder_has_not(pair: Pair) -> None:
+    """It died before it could; the end alone would say nothing."""
+    begin = pair.one.refused(ACCOUNT, "suspended")
+    pair.poll(pair.two)
+    pair.clock.advance(5)
+    told = pair.two.accepted(LANE, pair.clock.now())
+    assert told[0] == begin[0]
+    assert isinstance(told[1].events[0], SendingRestored)
+
+
+def test_while_people_hold_mail_no_stop_ends_for_want_of_it(pair: Pair) -> None:
+    """The mail that would have been tried may be paused."""
+    begin = pair.one.refused("example.com", "no MX")
+    pair.one.logged(begin[0])
+    pair.clock.advance(7_200)
+    assert pair.one.overdue(paused=True) == []
+    assert len(pair.one.overdue()) == 1
+
+
+def test_what_is_being_told_is_not_told_again_and_again(pair: Pair) -> None:
+    """An outage of the stream may last for hours."""
+    pair.one.refused(ACCOUNT, "suspended")
+    pair.poll(pair.two)
+    pair.clock.advance(60)
+    assert [len(pair.two.overdue()) for _ in range(3)] == [1, 0, 0]
 
 
 def test_what_its_finder_has_not_told_somebody_else_tells(pair: Pair) -> None:

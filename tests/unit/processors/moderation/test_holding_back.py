@@ -7,6 +7,7 @@ import pytest
 from processors.mail import Rules
 from processors.moderation.breaker import RULE, Breaker
 from schemas.events import (
+    CommandAnswered,
     Event,
     MailApproved,
     MailCompleted,
@@ -265,6 +266,32 @@ def test_a_target_that_failed_beside_a_held_one_is_retried_by_the_moderators() -
 def test_told_too_late_it_changes_nothing(told: tuple[Event, ...], status: Status) -> None:
     """Its claim had run out, and another sender came to the next round."""
     sending().given(*told).when(held_back(), at=NOW).then_nothing().now(status)
+
+
+LAPSED = fired(TimerKind.CLAIM, FIRST, 0)
+"""The claim of the first round has run out: another sender makes the next one."""
+NOT_CALLED = deferred(DeferReason.NOT_CALLED)
+
+
+def test_a_paused_sender_that_announces_an_older_round_takes_no_hold_back() -> None:
+    """Neither by SendStarted nor by the word that it did not call: moderators have the mail."""
+    story = sending().given(LAPSED).when(held_back(round_=1), at=NOW).then(HELD)
+    story.when(started()).then_nothing().now(Status.HELD)
+    story.when(NOT_CALLED).then_nothing().now(Status.HELD)
+    story.when(ordered(Command.APPROVE), at=NOW).then_kinds(
+        MailApproved, SendScheduled, CommandAnswered
+    )
+
+
+def test_a_round_is_held_back_though_an_older_one_is_announced_late() -> None:
+    """What a paused sender announces then it does not call for."""
+    story = sending().given(LAPSED, started()).now(Status.SCHEDULED)
+    story.when(held_back(round_=1), at=NOW).then(HELD).now(Status.HELD)
+
+
+def test_what_a_paused_sender_held_back_of_an_older_round_waits_on() -> None:
+    """The sender has it in its queue, in the next round: it must not be scheduled beside that."""
+    sending().given(LAPSED).when(held_back(), at=NOW).then_nothing().now(Status.SCHEDULED)
 
 
 def test_a_round_that_is_announced_after_it_takes_the_hold_back() -> None:

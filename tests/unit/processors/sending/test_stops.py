@@ -112,8 +112,12 @@ def test_calls_in_a_row_that_ses_does_not_answer(outcome: Event, after: int) -> 
 
 
 def test_a_stop_that_no_mail_waits_for_is_over() -> None:
-    """A turn to try a mail came an hour ago, and nobody had one; GetAccount's own stop has none."""
+    """A turn to try a mail came an hour ago, and nobody had one.
+
+    GetAccount's own stop has none; and while the account stands still, no domain is tried.
+    """
     one, off = stop("example.com"), stop(why=DISABLED)
-    standing = {each.scope: each for each in (one, off)}
-    assert idle(standing, one.probe_at + UNTRIED_US - 1) == []
-    assert idle(standing, one.probe_at + UNTRIED_US) == [one]
+    over_at = one.probe_at + UNTRIED_US
+    assert idle({"example.com": one}, over_at - 1) == []
+    assert idle({"example.com": one}, over_at) == [one]
+    assert idle({ACCOUNT: off, "example.com": one}, over_at) == []
