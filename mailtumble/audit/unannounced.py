@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from email.utils import getaddresses
 from typing import Final
 
+from mailtumble.address_fields import addresses_in
 from mailtumble.intake.notification import Arrival
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import AliasRepository, AliasUnreadable, ObjectStore, StoredObject
@@ -29,9 +29,6 @@ YOUNG_US: Final = 5 * MINUTE_US
 
 SETUP: Final = "AMAZON_SES_SETUP_NOTIFICATION"
 """No mail: SES puts this object there when a receipt rule is made (SES developer guide)."""
-
-ADDRESS_FIELD_CHARS_MAX: Final = 64 * 1024
-"""As much of an address field is parsed: parsing takes about a microsecond a character."""
 
 _FOR: Final = re.compile(r"\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|$)")
 """RFC 5321, section 4.4: ``Received: from ... by ... with ... id ... for <address>; date``."""
@@ -185,12 +182,7 @@ def _fields(raw: bytes) -> Fields:
 
 
 def _addresses(values: Sequence[str]) -> Sequence[str]:
-    try:
-        pairs = getaddresses([value[:ADDRESS_FIELD_CHARS_MAX] for value in values])
-    except (ValueError, IndexError, AttributeError, TypeError, RecursionError):
-        # The parser trips over some garbage.
-        return ()
-    return [address for _, address in pairs if "@" in address]
+    return [address for _, address in addresses_in(values) if "@" in address]
 
 
 def _first(fields: Fields, name: str) -> str:

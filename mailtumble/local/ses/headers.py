@@ -11,13 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from email.utils import getaddresses
+
+from mailtumble.address_fields import addresses_in
 
 HEADER_BLOCK_BYTES_MAX = 1024 * 1024
 """No header block is read beyond this: garbage without an empty line has no end."""
-
-ADDRESS_FIELD_CHARS_MAX = 64 * 1024
-"""As much of an address field is parsed: parsing takes about a microsecond a character."""
 
 # RFC 5322, section 2.2: a name is printable ASCII without colon. Section 4.5
 # allows white space before the colon.
@@ -110,12 +108,7 @@ def mailboxes(fields: Iterable[HeaderField], *names: str) -> tuple[tuple[str, st
 
 def parse_addresses(values: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return (display name, address) of every mailbox in address lists; no address, no entry."""
-    try:
-        pairs = getaddresses([value[:ADDRESS_FIELD_CHARS_MAX] for value in values])
-    except (ValueError, IndexError, AttributeError, TypeError, RecursionError):
-        # The parser recurses into nested comments and trips over some garbage.
-        return ()
-    return tuple((decoded(name), address) for name, address in pairs if address)
+    return tuple((decoded(name), address) for name, address in addresses_in(values) if address)
 
 
 def mailbox(name: str, address: str) -> str:
