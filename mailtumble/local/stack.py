@@ -23,9 +23,9 @@ from schemas.errors import MailtumbleError
 WORKERS: Final = ("core", "sender", "intake")
 READY_WITHIN_S: Final = 30.0
 WATCH_S: Final = 0.25
-DECIDES_LATER: Final = 19
-"""core's niceness: on a machine that is busy, what comes in is taken in first, as AWS does for all,
-and what is due leaves at its instant; decisions may be late."""
+NICENESS: Final = {"core": 19, "sender": 2}
+"""On a machine that is busy, what comes in is taken in first, as AWS does for all; what is due
+leaves at its instant, save for some of it; decisions may be late."""
 DEATHS_MAX: Final = 3
 """A worker that has died so often before it was at work won't get there."""
 LOCAL_SETTINGS: Final = {
@@ -195,8 +195,7 @@ class LocalStack:
         self, name: str, arguments: list[str], environment: Mapping[str, str]
     ) -> Child:
         log = self._logs / f"{name}.log"
-        niceness = DECIDES_LATER if name == "core" else 0
-        child = Child(name, arguments, log, dict(environment), niceness)
+        child = Child(name, arguments, log, dict(environment), NICENESS.get(name, 0))
         child.start()
         self._family.children.append(child)
         return child
