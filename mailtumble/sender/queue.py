@@ -308,7 +308,9 @@ class Queue:
 
     def _read_on(self, place: _Place, ahead: Ahead, buckets: int) -> None:
         if self._reader.read_ahead(place.window, ahead, buckets):
-            place.ahead, place.none_over_before = None, 0
+            # What was looked for behind the window is in it now.
+            place.ahead = place.older = None
+            place.none_over_before = 0
 
     def _fill(self, name: str, window: Window) -> None:
         """Read on, unless enough was read by now; the lane goes behind those that wait for it."""

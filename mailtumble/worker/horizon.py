@@ -188,9 +188,6 @@ class Reader:
             items, whole = self._page(bucket, ahead.begin, window.prefix, ahead.page_size)
             ahead.until = min(ahead.until, whole)
             ahead.found |= {place: item for place, item in items if place not in ahead.gone}
-            ahead.found = {
-                place: item for place, item in ahead.found.items() if place <= ahead.until
-            }
         del ahead.todo[:buckets]
         if ahead.todo:
             return False
@@ -198,7 +195,7 @@ class Reader:
         # Of one that has filled up meanwhile nothing need be read.
         room = window.most - len(window.order)
         if window.until == ahead.begin and room > 0:
-            kept = sorted(ahead.found)
+            kept = sorted(place for place in ahead.found if place <= ahead.until)
             window.until = ahead.until if len(kept) <= room else kept[room - 1]
             window.order += kept[:room]
             window.items |= {place: ahead.found[place] for place in kept[:room]}

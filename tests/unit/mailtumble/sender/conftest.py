@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mailtumble.ports.store import Page
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.sender.destinations import Destinations
@@ -57,6 +58,17 @@ def entry(attempt: str = "attempt-1", **changes: Any) -> Entry:  # noqa: ANN401 
         "object_key": "inbound/1",
     }
     return Entry(**{**fields, **changes})
+
+
+class CountingItems(InMemoryItems):
+    """Counts its queries."""
+
+    queries = 0
+
+    def query(self, *args: Any, **options: Any) -> Page:  # noqa: ANN401 - as they are given
+        """As ever."""
+        self.queries += 1
+        return super().query(*args, **options)
 
 
 @dataclass

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailtumble.ports.store import Delete, Page, Put, Update
+from mailtumble.ports.store import Delete, Put, Update
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.entry import Entry, entry_of, queue_key, read_entry, withdrawal
 from mailtumble.sender.queue import FILLS_MAX, LANE_LEAST, SHARD_MAX, Queue
@@ -24,7 +23,7 @@ from schemas.ids import HASH_KEY_SPACE
 from tests.event_strategies import values_of
 from tests.fakes import InMemoryItems
 from tests.samples import RECEIVED_AT, SUBJECT, after, received, resolved, scheduled
-from tests.unit.mailtumble.sender.conftest import entry
+from tests.unit.mailtumble.sender.conftest import CountingItems, entry
 
 WHOLE = Shard("shard-0", 0, HASH_KEY_SPACE - 1)
 
@@ -191,20 +190,9 @@ def test_a_drained_lane_lets_out_what_lies_behind_a_window_full_of_what_is_held(
     assert left == sorted(f"new{n}" for n in range(3 * SHARD_MAX))
 
 
-class Counting(InMemoryItems):
-    """Counts its queries."""
-
-    queries = 0
-
-    def query(self, *args: Any, **options: Any) -> Page:  # noqa: ANN401 - as they are given
-        """As ever."""
-        self.queries += 1
-        return super().query(*args, **options)
-
-
 def test_a_take_reads_a_few_lanes_and_the_urgent_ones_first() -> None:
     """However many wait, or are looked through: a mail that is due waits for no more than that."""
-    store = Counting()
+    store = CountingItems()
     store.write_all(
         [
             entry(

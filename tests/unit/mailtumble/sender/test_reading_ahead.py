@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
-from mailtumble.ports.store import Delete, Page, Put
+from mailtumble.ports.store import Delete, Put
 from mailtumble.ports.stream import Shard
 from mailtumble.sender.entry import Entry
 from mailtumble.sender.queue import AHEAD_TAKES, SHARD_MAX, OpenGate, Queue
 from mailtumble.worker.writes import Writes
 from processors.sending.lanes import Lane
 from schemas.ids import HASH_KEY_SPACE
-from tests.fakes import InMemoryItems
 from tests.samples import after
-from tests.unit.mailtumble.sender.conftest import entry
+from tests.unit.mailtumble.sender.conftest import CountingItems, entry
 
 WHOLE = Shard("shard-0", 0, HASH_KEY_SPACE - 1)
-
-
-class Counting(InMemoryItems):
-    """Counts its queries."""
-
-    queries = 0
-
-    def query(self, *args: Any, **options: Any) -> Page:  # noqa: ANN401 - as they are given
-        """As ever."""
-        self.queries += 1
-        return super().query(*args, **options)
 
 
 def _commit(queue: Queue, write: Put | Delete) -> None:
@@ -44,7 +31,7 @@ def _of(kind: str, number: int, due_at: int, **changes: int) -> Entry:
 
 def test_a_lane_that_is_low_is_read_on_in_parts() -> None:
     """Before it is empty, and no take reads much: what began together would run out together."""
-    store = Counting()
+    store = CountingItems()
     store.write_all([_of("m", n, due_at=n).put() for n in range(3 * SHARD_MAX)])
     queue = Queue(store, WHOLE)
     queue.load()
@@ -60,7 +47,7 @@ def test_a_lane_that_is_low_is_read_on_in_parts() -> None:
 def test_what_comes_and_goes_while_a_lane_is_read_on_is_neither_lost_nor_sent_twice() -> None:
     """It may lie in a bucket that is read already, or in one that is read next."""
     draw = random.Random(7)  # noqa: S311 - to repeat
-    store = Counting()
+    store = CountingItems()
     waiting = {f"m{n}": _of("m", n, due_at=draw.randrange(9_000)) for n in range(2 * SHARD_MAX)}
     store.write_all([each.put() for each in waiting.values()])
     queue = Queue(store, WHOLE)
@@ -89,7 +76,7 @@ def test_what_comes_and_goes_while_a_lane_is_read_on_is_neither_lost_nor_sent_tw
     assert not gone & set(taken)
 
 
-def _claim_some(store: Counting, queue: Queue, limit: int, read: list[int]) -> list[str]:
+def _claim_some(store: CountingItems, queue: Queue, limit: int, read: list[int]) -> list[str]:
     before = store.queries
     taken = queue.take(after(0), limit)
     read.append(store.queries - before)
@@ -101,7 +88,7 @@ def _claim_some(store: Counting, queue: Queue, limit: int, read: list[int]) -> l
 
 def test_a_lane_that_fills_up_while_it_is_read_on_loses_nothing() -> None:
     """Then nothing of what was read has a place in memory, and it is read later."""
-    store = Counting()
+    store = CountingItems()
     store.write_all([_of("m", n, due_at=1_000 + n).put() for n in range(2 * SHARD_MAX)])
     queue = Queue(store, WHOLE)
     queue.load()
@@ -124,7 +111,7 @@ def test_a_lane_that_fills_up_while_it_is_read_on_loses_nothing() -> None:
 
 def test_what_expires_behind_the_window_of_a_drained_lane_ends_and_blocks_nothing() -> None:
     """It came in before the drain, and its time is over before it could leave."""
-    store = Counting()
+    store = CountingItems()
     newer = [_of("new", n, due_at=0, received_at=100) for n in range(SHARD_MAX + 50)]
     short = [_of("old", n, due_at=5, received_at=99, expires_at=after(1)) for n in range(30)]
     alive = [_of("older", n, due_at=6, received_at=99) for n in range(30)]
