@@ -18,6 +18,7 @@ from schemas.events import (
     DeliveryDelayed,
     Event,
     MailReceived,
+    RecordQuarantined,
     RouteResolved,
     SendAccepted,
     SendDeferred,
@@ -48,6 +49,17 @@ RECIPIENT: Final = "sales@example.com"
 MAIL_ID: Final = mail_id(SES_MESSAGE_ID, RECIPIENT)
 SUBJECT: Final = mail_subject(MAIL_ID)
 SES_ID: Final = "01000157c44f053b-61b59c11"
+
+QUARANTINED = RecordQuarantined(
+    application="core",
+    shard_id="shardId-000000000000",
+    sequence_number="1",
+    partition_key="mail:1",
+    reason="not msgpack",
+    bucket="mail",
+    object_key="quarantine/1",
+)
+"""A record of the mail that core could not read."""
 
 
 def after(seconds: float) -> int:

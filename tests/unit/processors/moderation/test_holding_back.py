@@ -14,7 +14,6 @@ from schemas.events import (
     MailExpired,
     MailHeld,
     MailRejected,
-    RecordQuarantined,
     SendCancelled,
     SendCancelRequested,
     SendHeldBack,
@@ -24,6 +23,7 @@ from schemas.events import (
 )
 from schemas.values import DAY_US, HOUR_US, Command, DeferReason, OnExpiry, Status, TimerKind
 from tests.samples import (
+    QUARANTINED,
     accepted,
     after,
     bounced,
@@ -46,15 +46,6 @@ NOW = after(60)
 HELD = MailHeld(rule=RULE, reason=TOO_MUCH, expires_at=NOW + 3 * DAY_US, on_expiry=OnExpiry.EXPIRE)
 TWO = ("b@example.org", "c@example.org")
 APPROVED = MailApproved(by="ann", why="")
-QUARANTINED = RecordQuarantined(
-    application="core",
-    shard_id="shardId-000000000000",
-    sequence_number="1",
-    partition_key="mail:1",
-    reason="not msgpack",
-    bucket="mail",
-    object_key="quarantine/1",
-)
 
 
 def held_back(name: str = FIRST, target: int = 0, round_: int = 0) -> SendHeldBack:

@@ -8,7 +8,6 @@ from processors.mail import Rules
 from processors.sending.retries import wait_us
 from schemas.events import (
     MailCompleted,
-    RecordQuarantined,
     SendCancelled,
     SendCancelRequested,
     SendExpired,
@@ -17,6 +16,7 @@ from schemas.events import (
 )
 from schemas.values import DAY_US, DeferReason, Status
 from tests.samples import (
+    QUARANTINED,
     RECEIVED_AT,
     accepted,
     after,
@@ -32,16 +32,6 @@ from tests.samples import (
     started,
 )
 from tests.story import FIRST, Story, again, sending
-
-QUARANTINED = RecordQuarantined(
-    application="core",
-    shard_id="shardId-000000000000",
-    sequence_number="1",
-    partition_key="mail:1",
-    reason="not msgpack",
-    bucket="mail",
-    object_key="quarantine/1",
-)
 
 
 def test_an_accepted_mail_is_completed() -> None:

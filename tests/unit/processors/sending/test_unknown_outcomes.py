@@ -7,7 +7,6 @@ import pytest
 from schemas.events import (
     Event,
     MailCompleted,
-    RecordQuarantined,
     SendCancelled,
     SendCancelRequested,
     SendParked,
@@ -15,6 +14,7 @@ from schemas.events import (
 )
 from schemas.values import DAY_US, Command, DeferReason, Status, TimerKind, UnknownPolicy
 from tests.samples import (
+    QUARANTINED,
     RECEIVED_AT,
     accepted,
     after,
@@ -224,15 +224,6 @@ def test_an_answer_that_the_next_attempt_overtakes_is_not_forgotten() -> None:
     )
 
 
-QUARANTINED = RecordQuarantined(
-    application="core",
-    shard_id="shardId-000000000000",
-    sequence_number="1",
-    partition_key="mail:1",
-    reason="not msgpack",
-    bucket="mail",
-    object_key="quarantine/1",
-)
 CANCELLED = SendCancelled(target=0, attempt_id=FIRST)
 
 
