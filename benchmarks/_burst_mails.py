@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mailtumble.aws.sqs import BATCH_MAX, SqsQueue
+from mailtumble.aws.sqs import SqsQueue
 from mailtumble.local.ses.identifiers import timestamp
 from mailtumble.local.ses.notification import ReceiptContext, received_notification
-from mailtumble.ports.world import AliasRepository, ObjectStore
+from mailtumble.ports.world import BATCH_MAX, AliasEditor, ObjectStore
 from schemas.ids import mail_id
 
 ALIASES: Final = {
@@ -53,7 +53,7 @@ class Notice:
     body: str
 
 
-def put_aliases(repository: AliasRepository) -> None:
+def put_aliases(repository: AliasEditor) -> None:
     """Make the aliases known, of a few tenants."""
     for number, (alias, target) in enumerate(ALIASES.items()):
         repository.put(alias, [target], f"tenant-{number % TENANTS}")
@@ -81,13 +81,14 @@ def offer(notices: Sequence[Notice], queue: SqsQueue, told: Told) -> tuple[float
     """Put all into the queue, ten a call, evenly; when the first call began and the last ended."""
     began = time.time()
 
-    def send(batch: Sequence[Notice], due_s: float) -> None:
+    def send(batch: Sequence[Notice], due_s: float) -> int:
         time.sleep(max(0.0, began + due_s - time.time()))
         queue.send([each.body for each in batch])
+        return len(batch)
 
     with ThreadPoolExecutor(OFFERING_THREADS) as threads:
         done = 0
-        for sent in threads.map(lambda each: (send(*each), len(each[0]))[1], _due(notices)):
+        for sent in threads.map(lambda each: send(*each), _due(notices)):
             done += sent
             told(done)
     return began, time.time()

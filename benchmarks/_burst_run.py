@@ -17,6 +17,7 @@ from _burst_evidence import LocalSes, OnStream, Sent, read_stream
 from _burst_mails import Notice, Place, offer, put_aliases, store
 from _burst_watch import Taken, Watch
 
+from mailtumble.cli.aliases import editor
 from mailtumble.cli.output import progress_bar
 from mailtumble.definition import physical_name
 from mailtumble.local.stack import LocalStack, StackOptions, read_processes
@@ -69,8 +70,7 @@ def burst(load: Load) -> Outcome:
     ):
         wired = Wiring(load_settings())
         try:
-            with contextlib.closing(wired.aliases()) as aliases:
-                put_aliases(aliases)
+            put_aliases(editor(wired))
             return _through(stack, wired, load)
         finally:
             wired.clients.close()

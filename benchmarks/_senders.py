@@ -180,7 +180,7 @@ def adaptive(wired: Wiring) -> None:
     retries: Any = {"mode": "adaptive", "total_max_attempts": ATTEMPTS_MAX}
     config = Config(retries=retries, max_pool_connections=THREADS, parameter_validation=False)
     client = boto3.client("sesv2", region_name=wired.settings.region, config=config)
-    content = {"Raw": {"Data": wired.objects().get(wired.bucket, OBJECT_KEY)}}
+    content: Any = {"Raw": {"Data": wired.objects().get(wired.bucket, OBJECT_KEY)}}
     _on_threads(
         lambda: client.send_email(
             FromEmailAddress=SENDER,

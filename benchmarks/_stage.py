@@ -27,11 +27,12 @@ from _senders import OBJECT_KEY, RECIPIENT
 from _world import forget_callers_aws
 
 from mailtumble.aws.clients import Clients
+from mailtumble.cli.aliases import editor
 from mailtumble.definition import physical_name
 from mailtumble.local.bootstrap import Resources, create_resources
 from mailtumble.local.ministack import REGION, MiniStack, free_port
 from mailtumble.local.processes import stand_back
-from mailtumble.local.stack import DECIDES_LATER
+from mailtumble.local.stack import NICENESS
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.settings import PREFIX, Settings
 from mailtumble.wiring import Wiring
@@ -122,15 +123,16 @@ class Stage:
     def receive(self, mails: int) -> frozenset[str]:
         """Let so many mails have come in, of which core has yet to decide; their ids."""
         now = self._wired.clock.now()
-        with contextlib.closing(self._wired.aliases()) as aliases:
-            for alias in ALIASES:
-                aliases.put(alias, [RECIPIENT], TENANT)
+        aliases = editor(self._wired)
+        for alias in ALIASES:
+            aliases.put(alias, [RECIPIENT], TENANT)
         return self._append(mails, lambda name: [received(name, OBJECT_KEY, now=now)])
 
     def _append(
         self, mails: int, records: Callable[[str], Sequence[OutgoingRecord]]
     ) -> frozenset[str]:
-        stream, ids = self._wired.stream(), set()
+        stream = self._wired.stream()
+        ids: set[str] = set()
         for start in range(0, mails, 250):
             names = map(str, range(start, min(start + 250, mails)))
             portion = [each for name in names for each in records(name)]
@@ -141,7 +143,7 @@ class Stage:
     def start_core(self) -> None:
         """Let the product's core read the stream; it stands back, as on any single machine."""
         self.core = self._start_script("core", 0, 1, 0)
-        stand_back(self.core.pid, DECIDES_LATER)
+        stand_back(self.core.pid, NICENESS["core"])
 
     def start_senders(self) -> None:
         """Start them; they wait for SES to be there."""

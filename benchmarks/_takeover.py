@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -67,7 +67,7 @@ def play() -> Outcome:
 def _each_look(stage: Stage, seen: Seen) -> Iterator[None]:
     """Look again and again, and meanwhile let happen what is to happen."""
     begun = time.monotonic()
-    steps = [
+    steps: list[tuple[float, Callable[[], object]]] = [
         (KILLED_AFTER_S, lambda: stage.kill(RUN.killed)),
         (KILLED_AFTER_S + AWAY_S, stage.replace_killed),
     ]

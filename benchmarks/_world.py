@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from _mails import ALIASES, TENANT, received
 
+from mailtumble.cli.aliases import editor
 from mailtumble.local.bootstrap import create_resources
 from mailtumble.local.ministack import REGION, MiniStack
 from mailtumble.ports.stream import Batch, EventStream, OutgoingRecord, Shard, ShardReader
@@ -233,10 +234,9 @@ class World:
         self.calls.watch(clients.lookup, "alias ")
         self.length = 0
         self._mails = 0
-        aliases = self.wiring.aliases()
+        aliases = editor(self.wiring)
         for number, alias in enumerate(ALIASES):
             aliases.put(alias, [f"fulfilment.desk{number:02d}@warehouse.example.org"], TENANT)
-        aliases.close()
 
     def put_mails(self, count: int) -> Sequence[OutgoingRecord]:
         """Append ``MailReceived`` of so many new mails."""
