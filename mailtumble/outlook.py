@@ -21,15 +21,15 @@ from mailtumble.sender.stops import read_stops
 from mailtumble.sender.usage import OwnSends
 from mailtumble.wiring import Wiring
 from mailtumble.worker.assembly import Plan
-from mailtumble.worker.horizon import number
+from mailtumble.worker.horizon import buckets_of, number
 from mailtumble.worker.views import paused_at_key
 from processors.fleet.decider import Pause
 from processors.sending.day import UNLIMITED, frees_at, reserve
-from processors.sending.estimate import Backlog, latest, leaves_at
+from processors.sending.estimate import Backlog, latest, leaves_at, side_by_side
 from processors.sending.fairness import Choice
 from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
 from processors.sending.stops import Stops, covered
-from schemas.ids import BUCKETS
+from schemas.ids import BUCKETS, bucket
 
 THREADS: Final = 16
 BEGUN_MAX: Final = AHEAD_SLICES + 1
@@ -38,21 +38,47 @@ BEGUN_MAX: Final = AHEAD_SLICES + 1
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one tenant has waiting: urgent mail by itself. What is held is not due.
-
-    ``places``: due time and attempt of all that is not held.
-    """
+    """What one tenant has waiting: urgent mail by itself. What is held is not due."""
 
     tenant: str
     urgent: bool
     waiting: int
     due: int
     held: int
-    places: Sequence[tuple[int, str]]
+
+    def __add__(self, other: Group) -> Group:
+        """What waits on two shards."""
+        counts = (self.waiting + other.waiting, self.due + other.due, self.held + other.held)
+        return Group(self.tenant, self.urgent, *counts)
+
+
+Groups = Mapping[tuple[str, bool], Group]
+"""By tenant, and by whether it is urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What waits on one shard.
+
+    ``places``: due time and attempt of all that is not held, in the order of the turns.
+    """
+
+    groups: Groups
+    places: Mapping[tuple[str, bool], Sequence[tuple[int, str]]]
+    backlog: Backlog
+
+    @property
+    def due(self) -> int:
+        """How many leave as fast as the shard's pace lets them."""
+        return sum(each.due for each in self.groups.values())
+
+    def before(self, group: Group, place: int) -> float:
+        """How many leave here until the ``place``-th of a group has left, it among them."""
+        return self.backlog.before(group.tenant, place, urgent=group.urgent)
 
 
 class Turns:
-    """Who of some entries leaves before whom, as tenants take turns. What is held has none."""
+    """Who of some entries leaves before whom, on shards side by side. What is held has no turn."""
 
     def __init__(
         self,
@@ -60,35 +86,52 @@ class Turns:
         held: Callable[[Entry], bool],
         now: int,
         plan: Plan,
+        shard_of: Mapping[str, str],
     ) -> None:
-        """Sort them by tenant, and by due time within a tenant."""
+        """Sort them by shard and tenant, and by due time within; ``shard_of``: by bucket."""
         self._choice = Choice(plan.weights, plan.urgent_tenants)
-        found: dict[tuple[str, bool], list[Entry]] = {}
+        self._shard_of = shard_of
+        found: dict[str, dict[tuple[str, bool], list[Entry]]] = {}
         for entry in entries:
-            found.setdefault(self._key(entry), []).append(entry)
-        self.groups: Mapping[tuple[str, bool], Group] = {
-            key: _group(key, mine, held, now) for key, mine in sorted(found.items())
+            mine = found.setdefault(self._shard(entry), {})
+            mine.setdefault(self._key(entry), []).append(entry)
+        self._lines: Mapping[str, _Line] = {
+            shard: _line(mine, held, now, plan.weights) for shard, mine in found.items()
         }
-        self._backlog = Backlog(self._due(urgent=True), self._due(urgent=False), plan.weights)
+        groups: dict[tuple[str, bool], Group] = {}
+        for line in self._lines.values():
+            for key, group in line.groups.items():
+                groups[key] = groups[key] + group if key in groups else group
+        self.groups: Groups = dict(sorted(groups.items()))
 
-    def place(self, entry: Entry) -> tuple[Group, int]:
-        """Its group, and which of it leaves when it does, from 1 on."""
-        group = self.groups[self._key(entry)]
-        return group, bisect_right(group.places, (entry.due_at, entry.attempt_id))
+    def until(self, entry: Entry) -> float:
+        """How many mails of the whole fleet leave until this one has left, it among them."""
+        line = self._lines[self._shard(entry)]
+        key = self._key(entry)
+        place = bisect_right(line.places[key], (entry.due_at, entry.attempt_id))
+        return self._of_fleet(line, line.before(line.groups[key], place))
 
-    def before(self, group: Group, place: int) -> float:
-        """How many leave until the ``place``-th of a group has left, it among them."""
-        return self._backlog.before(group.tenant, place, urgent=group.urgent)
+    def until_last(self, tenant: str, *, urgent: bool) -> float:
+        """The same for the last of a tenant's mails that are due; 0: none is."""
+        lasts = [
+            self._of_fleet(line, line.before(group, group.due))
+            for line in self._lines.values()
+            if (group := line.groups.get((tenant, urgent))) and group.due
+        ]
+        return max(lasts, default=0.0)
 
     def is_urgent(self, entry: Entry) -> bool:
         """Whether it goes before others."""
         return self._choice.is_urgent(entry.lane)
 
+    def _of_fleet(self, line: _Line, mails: float) -> float:
+        return side_by_side(mails, (each.due for each in self._lines.values() if each is not line))
+
     def _key(self, entry: Entry) -> tuple[str, bool]:
         return entry.tenant, self.is_urgent(entry)
 
-    def _due(self, *, urgent: bool) -> Mapping[str, int]:
-        return {each.tenant: each.due for each in self.groups.values() if each.urgent is urgent}
+    def _shard(self, entry: Entry) -> str:
+        return self._shard_of.get(bucket(entry.subject), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +141,9 @@ class Limited:
     rate_milli: int
     turns: Turns
 
-    def leaves_at(self, group: Group, place: int, due_at: int, now: int) -> int | None:
-        """When the ``place``-th of a group may leave, as far as the domain goes."""
-        return leaves_at(self.turns.before(group, place), self.rate_milli, due_at, now)
+    def leaves_at(self, mails: float, due_at: int, now: int) -> int | None:
+        """When the last of so many may leave, as far as the domain goes."""
+        return leaves_at(mails, self.rate_milli, due_at, now)
 
 
 class Outlook:
@@ -127,7 +170,13 @@ class Outlook:
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
         self._reserve = plan.daily_reserve
         self._wired = wired
-        self._turns = Turns(self.entries, self.held, self.now, plan)
+        self._shard_of = {
+            each: shard.id
+            for shard in wired.stream().shards()
+            if not shard.closed
+            for each in buckets_of(shard)
+        }
+        self._turns = self._turns_of(self.entries, plan)
         self.groups = self._turns.groups
         self._limited = self._limits(plan, store)
 
@@ -173,24 +222,28 @@ class Outlook:
         """When it is expected to leave (microseconds UTC); None: it won't, or none can say."""
         if self.held(entry) or entry.is_over(self.now):
             return None
-        at = self._place_leaves_at(*self._turns.place(entry), entry.due_at)
+        mails = self._turns.until(entry)
+        at = self._fleet_leaves_at(mails, entry.due_at, urgent=self.is_urgent(entry))
         limited = self._limited.get(entry.lane.destination)
         if limited is None:
             return at
-        group, place = limited.turns.place(entry)
-        return latest(at, limited.leaves_at(group, place, entry.due_at, self.now))
+        return latest(at, limited.leaves_at(limited.turns.until(entry), entry.due_at, self.now))
 
     def last_leaves_at(self, group: Group) -> int | None:
         """When the last of a tenant's mails that are due now is expected to leave."""
+        tenant, urgent = group.tenant, group.urgent
+        mails = self._turns.until_last(tenant, urgent=urgent)
         of_domains = [
-            (limited, mine)
+            (limited, limited.turns.until_last(tenant, urgent=urgent))
             for limited in self._limited.values()
-            if (mine := limited.turns.groups.get((group.tenant, group.urgent))) and mine.due
         ]
         return latest(
-            self._place_leaves_at(group, group.due, 0),
-            *(limited.leaves_at(mine, mine.due, 0, self.now) for limited, mine in of_domains),
+            self._fleet_leaves_at(mails, 0, urgent=urgent),
+            *(limited.leaves_at(mine, 0, self.now) for limited, mine in of_domains if mine),
         )
+
+    def _turns_of(self, entries: Sequence[Entry], plan: Plan) -> Turns:
+        return Turns(entries, self.held, self.now, plan, self._shard_of)
 
     def _limits(self, plan: Plan, store: ItemStore) -> Mapping[str, Limited]:
         """The domains with a rate of their own that something waits for."""
@@ -208,15 +261,14 @@ class Outlook:
                     lambda: self.rate_milli or 0,
                     self.now,
                 ),
-                Turns(entries, self.held, self.now, plan),
+                self._turns_of(entries, plan),
             )
             for domain, entries in found.items()
         }
 
-    def _place_leaves_at(self, group: Group, place: int, due_at: int) -> int | None:
-        mails = self._turns.before(group, place)
+    def _fleet_leaves_at(self, mails: float, due_at: int, *, urgent: bool) -> int | None:
         at = leaves_at(mails, self.rate_milli or 0, due_at, self._next_at)
-        wanted = mails - self._left_today(urgent=group.urgent)
+        wanted = mails - self._left_today(urgent=urgent)
         if at is None or wanted <= 0:
             return at
         freed_at = self._freed_at(wanted)
@@ -245,23 +297,32 @@ class Outlook:
         return quota.max_24h - quota.sent_24h - kept
 
 
-def _group(
-    key: tuple[str, bool], entries: Sequence[Entry], held: Callable[[Entry], bool], now: int
-) -> Group:
-    alive = [each for each in entries if not each.is_over(now)]
-    places = sorted((each.due_at, each.attempt_id) for each in alive if not held(each))
-    due = sum(1 for due_at, _ in places if due_at <= now)
-    return Group(*key, len(entries), due, len(alive) - len(places), places)
+def _line(
+    entries: Mapping[tuple[str, bool], Sequence[Entry]],
+    held: Callable[[Entry], bool],
+    now: int,
+    weights: Mapping[str, float],
+) -> _Line:
+    groups, places = {}, {}
+    for key, mine in entries.items():
+        alive = [each for each in mine if not each.is_over(now)]
+        places[key] = sorted((each.due_at, each.attempt_id) for each in alive if not held(each))
+        due = sum(1 for due_at, _ in places[key] if due_at <= now)
+        groups[key] = Group(*key, len(mine), due, len(alive) - len(places[key]))
+    due_by_tenant: dict[bool, dict[str, int]] = {True: {}, False: {}}
+    for group in groups.values():
+        due_by_tenant[group.urgent][group.tenant] = group.due
+    return _Line(groups, places, Backlog(due_by_tenant[True], due_by_tenant[False], weights))
 
 
 def timers(store: ItemStore, application: str, generation: str) -> list[Item]:
     """Everything that an application waits for."""
-    return in_buckets(store, "timers", lambda bucket: f"{application}#{generation}#{bucket}")
+    return in_buckets(store, "timers", lambda each: f"{application}#{generation}#{each}")
 
 
 def in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> list[Item]:
     """The items of all buckets, several buckets at a time."""
-    names = [partition(f"{bucket:03d}") for bucket in range(BUCKETS)]
+    names = [partition(f"{each:03d}") for each in range(BUCKETS)]
     with ThreadPoolExecutor(THREADS) as threads:
         pages = threads.map(lambda name: store.query(table, name).items, names)
         return [item for page in pages for item in page]

@@ -2,7 +2,8 @@
 
 Tenants take turns by weight (:mod:`processors.sending.fairness`). By the time that the n-th mail of
 a tenant of weight w leaves, another one of weight v has sent n*v/w, or all it has. What will yet
-come in is not known, and not counted: a newcomer makes all others wait.
+come in is not known, and not counted: a newcomer makes all others wait. So it goes on one shard;
+all shards that have something due go on at the same pace, side by side.
 
 A domain with a limit of its own is a queue within the queue: its mails take the same turns among
 themselves, at the domain's rate, and none leaves before its turn has come in both.
@@ -10,7 +11,7 @@ themselves, at the domain's rate, and none leaves before its turn has come in bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from processors.sending.pacing import RATE_UNIT
@@ -35,6 +36,15 @@ class Backlog:
             if name != tenant
         )
         return place + others + (0 if urgent else sum(self.urgent.values()))
+
+
+def side_by_side(mails: float, others: Iterable[int]) -> float:
+    """How many leave the whole fleet until so many have left one shard.
+
+    Shards have one pace as long as something is due on each
+    (:class:`processors.sending.pacing.Appetite`); ``others``: how much is, on each of the others.
+    """
+    return mails + sum(min(mails, due) for due in others)
 
 
 def leaves_at(mails: float, rate_milli: int, due_at: int, now: int) -> int | None:

@@ -88,8 +88,8 @@ class Drain:
         ]
         store.write_all(campaign)
         self.lanes = []
-        for number in range(4):
-            shard = Shard(f"s{number}", number * width, (number + 1) * width - 1)
+        self.shards = [Shard(f"s{n}", n * width, (n + 1) * width - 1) for n in range(4)]
+        for shard in self.shards:
             queue = Queue(store, shard)
             queue.load()
             self.lanes.append(Lane(queue, Instants(store, "local", lambda: RATE_MILLI), self.clock))
@@ -154,7 +154,10 @@ def _told(drain: Drain) -> Mapping[str, int]:
     drain.store.write(Put("fleet", {**QUOTA, **answered}))
     plan = Plan(owner="sender", bucket="mail")
     wired: Any = SimpleNamespace(
-        store=lambda: drain.store, plan=lambda: plan, clock=VirtualClock(drain.begins_at)
+        store=lambda: drain.store,
+        plan=lambda: plan,
+        clock=VirtualClock(drain.begins_at),
+        stream=lambda: SimpleNamespace(shards=lambda: drain.shards),
     )
     outlook = Outlook(wired)
     return {each.attempt_id: outlook.leaves_at(each) or 0 for each in outlook.entries}

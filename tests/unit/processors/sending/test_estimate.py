@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.sending.estimate import Backlog, latest, leaves_at
+from processors.sending.estimate import Backlog, latest, leaves_at, side_by_side
 from processors.sending.fairness import Choice
 from processors.sending.lanes import Lane
 from schemas.values import SECOND_US
@@ -49,6 +49,20 @@ def test_a_single_mail_does_not_wait_for_a_campaign() -> None:
     backlog = Backlog({}, {"big": 40_000, "one": 1})
     assert backlog.before("one", 1, urgent=False) == 2
     assert backlog.before("big", 40_000, urgent=False) == 40_001
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
+def test_shards_are_worked_off_side_by_side(due: list[int]) -> None:
+    """Each sends one in turn: what leaves until the n-th of the first has left, within a round."""
+    left = due.copy()
+    sent = 0
+    for place in range(1, due[0] + 1):
+        for shard, count in enumerate(left):
+            if count:
+                left[shard] -= 1
+                sent += 1
+            if shard == 0:
+                assert 0 <= side_by_side(place, due[1:]) - sent < len(due)
 
 
 def test_mails_by_rate_are_time() -> None:
