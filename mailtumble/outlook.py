@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,124 +13,27 @@ from mailtumble.ports.store import Item, ItemStore, Key
 from mailtumble.sender.destinations import ITEM as SLOWED
 from mailtumble.sender.destinations import limited_rate_milli, read_slowed
 from mailtumble.sender.entry import Entry, read_entry
-from mailtumble.sender.quota import KnownQuota, aimed_rate_milli, known_quota
+from mailtumble.sender.quota import ITEM as QUOTA
+from mailtumble.sender.quota import KnownQuota, rate_milli, read_control, read_quota
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import read_stops
 from mailtumble.sender.usage import OwnSends
+from mailtumble.turns import Group, Turns
 from mailtumble.wiring import Wiring
 from mailtumble.worker.assembly import Plan
 from mailtumble.worker.horizon import buckets_of, number
 from mailtumble.worker.views import paused_at_key
 from processors.fleet.decider import Pause
 from processors.sending.day import UNLIMITED, frees_at, reserve
-from processors.sending.estimate import Backlog, latest, leaves_at, side_by_side
-from processors.sending.fairness import Choice
+from processors.sending.estimate import latest, leaves_at
 from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
 from processors.sending.stops import Stops, covered
-from schemas.ids import BUCKETS, bucket
+from schemas.ids import BUCKETS
 
 THREADS: Final = 16
 BEGUN_MAX: Final = AHEAD_SLICES + 1
 """Slices that may be begun: the present one, and those that instants are taken of ahead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What one tenant has waiting: urgent mail by itself. What is held is not due."""
-
-    tenant: str
-    urgent: bool
-    waiting: int
-    due: int
-    held: int
-
-    def __add__(self, other: Group) -> Group:
-        """What waits on two shards."""
-        counts = (self.waiting + other.waiting, self.due + other.due, self.held + other.held)
-        return Group(self.tenant, self.urgent, *counts)
-
-
-Groups = Mapping[tuple[str, bool], Group]
-"""By tenant, and by whether it is urgent."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What waits on one shard.
-
-    ``places``: due time and attempt of all that is not held, in the order of the turns.
-    """
-
-    groups: Groups
-    places: Mapping[tuple[str, bool], Sequence[tuple[int, str]]]
-    backlog: Backlog
-
-    @property
-    def due(self) -> int:
-        """How many leave as fast as the shard's pace lets them."""
-        return sum(each.due for each in self.groups.values())
-
-    def before(self, group: Group, place: int) -> float:
-        """How many leave here until the ``place``-th of a group has left, it among them."""
-        return self.backlog.before(group.tenant, place, urgent=group.urgent)
-
-
-class Turns:
-    """Who of some entries leaves before whom, on shards side by side. What is held has no turn."""
-
-    def __init__(
-        self,
-        entries: Sequence[Entry],
-        held: Callable[[Entry], bool],
-        now: int,
-        plan: Plan,
-        shard_of: Mapping[str, str],
-    ) -> None:
-        """Sort them by shard and tenant, and by due time within; ``shard_of``: by bucket."""
-        self._choice = Choice(plan.weights, plan.urgent_tenants)
-        self._shard_of = shard_of
-        found: dict[str, dict[tuple[str, bool], list[Entry]]] = {}
-        for entry in entries:
-            mine = found.setdefault(self._shard(entry), {})
-            mine.setdefault(self._key(entry), []).append(entry)
-        self._lines: Mapping[str, _Line] = {
-            shard: _line(mine, held, now, plan.weights) for shard, mine in found.items()
-        }
-        groups: dict[tuple[str, bool], Group] = {}
-        for line in self._lines.values():
-            for key, group in line.groups.items():
-                groups[key] = groups[key] + group if key in groups else group
-        self.groups: Groups = dict(sorted(groups.items()))
-
-    def until(self, entry: Entry) -> float:
-        """How many mails of the whole fleet leave until this one has left, it among them."""
-        line = self._lines[self._shard(entry)]
-        key = self._key(entry)
-        place = bisect_right(line.places[key], (entry.due_at, entry.attempt_id))
-        return self._of_fleet(line, line.before(line.groups[key], place))
-
-    def until_last(self, tenant: str, *, urgent: bool) -> float:
-        """The same for the last of a tenant's mails that are due; 0: none is."""
-        lasts = [
-            self._of_fleet(line, line.before(group, group.due))
-            for line in self._lines.values()
-            if (group := line.groups.get((tenant, urgent))) and group.due
-        ]
-        return max(lasts, default=0.0)
-
-    def is_urgent(self, entry: Entry) -> bool:
-        """Whether it goes before others."""
-        return self._choice.is_urgent(entry.lane)
-
-    def _of_fleet(self, line: _Line, mails: float) -> float:
-        return side_by_side(mails, (each.due for each in self._lines.values() if each is not line))
-
-    def _key(self, entry: Entry) -> tuple[str, bool]:
-        return entry.tenant, self.is_urgent(entry)
-
-    def _shard(self, entry: Entry) -> str:
-        return self._shard_of.get(bucket(entry.subject), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +58,15 @@ class Outlook:
         # Not before: the mails that have left while it was read are gone, and those that are on
         # their way are in it no more.
         self.now = wired.clock.now()
-        self.quota: KnownQuota | None = known_quota(store)
+        fleet = store.get("fleet", QUOTA)
+        self.quota: KnownQuota | None = read_quota(fleet)
         first = slice_number(self.now)
         keys: list[Key] = [
             {"account": plan.account, "slice": each} for each in range(first, first + BEGUN_MAX)
         ]
         begun = [item for item in store.get_all("slices", keys) if item is not None]
         current = next((item for item in begun if item["slice"] == first), None)
-        self.rate_milli = _rate_milli(current, self.quota, plan.rate_fraction)
+        self.rate_milli = _rate_milli(current, fleet, plan.rate_fraction, self.now)
         self._next_at = max(self.now, _taken_until(begun))
         self._standing = Standing(store, plan.generation, plan.rules.address_key)
         self._standing.poll()
@@ -297,24 +200,6 @@ class Outlook:
         return quota.max_24h - quota.sent_24h - kept
 
 
-def _line(
-    entries: Mapping[tuple[str, bool], Sequence[Entry]],
-    held: Callable[[Entry], bool],
-    now: int,
-    weights: Mapping[str, float],
-) -> _Line:
-    groups, places = {}, {}
-    for key, mine in entries.items():
-        alive = [each for each in mine if not each.is_over(now)]
-        places[key] = sorted((each.due_at, each.attempt_id) for each in alive if not held(each))
-        due = sum(1 for due_at, _ in places[key] if due_at <= now)
-        groups[key] = Group(*key, len(mine), due, len(alive) - len(places[key]))
-    due_by_tenant: dict[bool, dict[str, int]] = {True: {}, False: {}}
-    for group in groups.values():
-        due_by_tenant[group.urgent][group.tenant] = group.due
-    return _Line(groups, places, Backlog(due_by_tenant[True], due_by_tenant[False], weights))
-
-
 def timers(store: ItemStore, application: str, generation: str) -> list[Item]:
     """Everything that an application waits for."""
     return in_buckets(store, "timers", lambda each: f"{application}#{generation}#{each}")
@@ -338,8 +223,9 @@ def _taken_until(begun: Sequence[Item]) -> int:
     return until
 
 
-def _rate_milli(current: Item | None, quota: KnownQuota | None, fraction: float) -> int | None:
+def _rate_milli(current: Item | None, fleet: Item | None, fraction: float, now: int) -> int | None:
     """The rate of the slice under way; where none was begun, the one it would be begun with."""
     if current is not None:
         return number(current, "rate_milli")
-    return None if quota is None else aimed_rate_milli(quota, fraction)
+    quota = read_quota(fleet)
+    return None if quota is None else rate_milli(quota, fraction, read_control(fleet), now)

@@ -18,9 +18,8 @@ from mailtumble.ports.world import Account, Clock
 from mailtumble.sender.application import NAME
 from mailtumble.worker.application import Fact
 from mailtumble.worker.horizon import number
-from processors.sending.control import Control, steered
-from processors.sending.others import ours_milli
-from processors.sending.pacing import RATE_UNIT, target_rate_milli
+from processors.sending.control import Control, fleet_rate_milli
+from processors.sending.pacing import RATE_UNIT
 from schemas.events import QuotaObserved
 from schemas.ids import derive
 from schemas.values import MINUTE_US, SECOND_US
@@ -61,18 +60,30 @@ class KnownQuota:
 
 def known_quota(store: ItemStore) -> KnownQuota | None:
     """What the fleet knows, or None before the first answer."""
-    item = store.get("fleet", ITEM)
-    if item is None or "observed_at" not in item:
-        return None
-    return _known(item)
+    return read_quota(store.get("fleet", ITEM))
 
 
-def aimed_rate_milli(known: KnownQuota, fraction: float) -> int:
-    """The rate to begin a slice with, in thousandths a second; 0 where SES lets nothing out."""
-    if not known.sending_enabled:
+def read_quota(item: Item | None) -> KnownQuota | None:
+    """The same, of the fleet's item."""
+    return None if item is None or "observed_at" not in item else _known(item)
+
+
+def read_control(item: Item | None) -> Control:
+    """The fleet's last cut, of the same item."""
+    found = item or {}
+    return (
+        Control(number(found, "cut_at"), number(found, "factor"))
+        if "cut_at" in found
+        else Control()
+    )
+
+
+def rate_milli(known: KnownQuota | None, fraction: float, control: Control, now: int) -> int:
+    """The rate to begin a slice with, in thousandths a second; 0 while nothing is known."""
+    if known is None:
         return 0
-    ours = ours_milli(known.max_send_rate_milli, known.others_milli)
-    return target_rate_milli(ours / RATE_UNIT, fraction)
+    allowed_milli = known.max_send_rate_milli if known.sending_enabled else 0
+    return fleet_rate_milli(allowed_milli, known.others_milli, fraction, control, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +124,7 @@ class QuotaWatch:
 
     def rate_milli(self) -> int:
         """The rate to begin a slice with, in thousandths a second; 0 while nothing is known."""
-        if self.known is None:
-            return 0
-        aimed = aimed_rate_milli(self.known, self._fraction)
-        return steered(aimed, self.control, self._clock.now())
+        return rate_milli(self.known, self._fraction, self.control, self._clock.now())
 
     def refused(self, called_at: int) -> None:
         """SES has called a call too fast: the whole fleet slows down, once an epoch.
@@ -134,7 +142,7 @@ class QuotaWatch:
             self._store.write(Update("fleet", ITEM, set=fields, when=same))
             self.control = after
         except ConditionFailed as error:  # somebody else has cut
-            self.control = _control(error.items[0] or {})
+            self.control = read_control(error.items[0])
 
     def day_is_over(self) -> None:
         """SES has refused a call since the day's quota is used up, whatever GetAccount says.
@@ -209,7 +217,7 @@ class QuotaWatch:
 
     def _learn(self, item: Item) -> None:
         """Take in what the fleet knows; what was read before a cut of ours must not undo it."""
-        control = _control(item)
+        control = read_control(item)
         if control.cut_at >= self.control.cut_at:
             self.control = control
         if "observed_at" in item:
@@ -223,12 +231,6 @@ def _observed(known: KnownQuota, changed_at: int) -> Fact:
     event = QuotaObserved(max_send_rate=rate, max_24h=known.max_24h)
     name = derive("quota", str(rate), str(known.max_24h), str(changed_at))
     return Fact(name, SUBJECT, "GetAccount", NAME, (event,))
-
-
-def _control(item: Item) -> Control:
-    return (
-        Control(number(item, "cut_at"), number(item, "factor")) if "cut_at" in item else Control()
-    )
 
 
 def _known(item: Item) -> KnownQuota:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from processors.sending.pacing import AHEAD_SLICES, SLICE_US
+from processors.sending.others import ours_milli
+from processors.sending.pacing import AHEAD_SLICES, RATE_UNIT, SLICE_US, target_rate_milli
 from schemas.values import SECOND_US
 
 WHOLE: Final = 1000
@@ -56,6 +57,25 @@ class Control:
         if called_at < self.cut_at + manner.epoch_us:
             return None
         return Control(now, max(manner.least, self.now(now, manner) * manner.cut // WHOLE))
+
+
+def fleet_rate_milli(
+    allowed_milli: int, others_milli: int, fraction: float, control: Control, now: int
+) -> int:
+    """The rate at which the fleet begins a second, in thousandths of a recipient per second.
+
+    How much of it is used, the queue says: instants are taken for what is due, and no more
+    (:class:`processors.sending.pacing.Appetite`).
+
+    Args:
+        allowed_milli: MaxSendRate; 0 where SES lets nothing out.
+        others_milli: what others send from the account, by GetAccount and the rolling throughput.
+        fraction: the share of what is left for the fleet that is aimed at.
+        control: the last cut, after a refusal.
+        now: microseconds UTC.
+    """
+    ours = ours_milli(allowed_milli, others_milli)
+    return steered(target_rate_milli(ours / RATE_UNIT, fraction), control, now)
 
 
 def steered(rate_milli: int, control: Control, now: int, manner: Manner = FLEET) -> int:

@@ -201,6 +201,16 @@ def test_others_who_use_the_account_are_told_of(world: SmallWorld, run: Run) -> 
     assert "Others who use this account send 4 a second." in run(command, "status").stdout
 
 
+def test_a_cut_is_told_of_before_it_is_felt(world: SmallWorld, run: Run) -> None:
+    """Where nothing has left since, the rate is the one that the next slice is begun with."""
+    world.receive()
+    world.learn_quota()
+    cut = {"cut_at": world.clock.now(), "factor": 700}
+    world.items.write(Update("fleet", {"name": "quota"}, set=cut))
+    status = json.loads(run(command, "status", "--json").stdout)
+    assert status["rate_per_second"] == 9.329
+
+
 def test_what_is_claimed_waits_no_more(world: SmallWorld, run: Run) -> None:
     """It is counted by itself, until its deadline; nothing waiting is no time to wait."""
     world.receive()

@@ -12,6 +12,7 @@ from processors.sending.control import (
     FLEET,
     WHOLE,
     Control,
+    fleet_rate_milli,
     steered,
 )
 from schemas.values import SECOND_US
@@ -72,3 +73,11 @@ def test_a_trickle_is_left_whatever_is_refused(waits: list[int]) -> None:
 def test_no_rate_stays_none() -> None:
     """Where SES lets nothing out, there is nothing to cut."""
     assert steered(0, FREE, NOW) == 0
+
+
+def test_the_fleets_rate_is_of_what_others_leave() -> None:
+    """A share of it, less what a cut takes; none where SES lets nothing out."""
+    assert fleet_rate_milli(80_000, 0, 0.95, FREE, NOW) == 76_000
+    assert fleet_rate_milli(80_000, 30_000, 0.95, FREE, NOW) == 47_500
+    assert fleet_rate_milli(80_000, 30_000, 0.95, cut(), NOW) == 33_250
+    assert fleet_rate_milli(0, 30_000, 0.95, cut(), NOW) == 0
