@@ -76,11 +76,11 @@ class Table:
 
     def text(self) -> str:
         """The table for people: the first column to the left, figures to the right."""
-        shown = [list(self.columns), *([_shown(cell) for cell in row] for row in self.rows)]
-        widths = [max(len(line[place]) for line in shown) for place in range(len(self.columns))]
-        shown.insert(1, ["-" * width for width in widths])
+        table = [list(self.columns), *([shown(cell) for cell in row] for row in self.rows)]
+        widths = [max(len(line[place]) for line in table) for place in range(len(self.columns))]
+        table.insert(1, ["-" * width for width in widths])
         lines = [self.title, ""]
-        for first, *others in shown:
+        for first, *others in table:
             cells = [first.ljust(widths[0])]
             cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
             lines.append("  " + "  ".join(cells).rstrip())
@@ -93,7 +93,7 @@ class Table:
         return {"title": self.title, "rows": rows, "notes": list(self.notes)}
 
 
-def _shown(cell: Cell) -> str:
+def shown(cell: Cell) -> str:
     """Three significant digits: more than that is noise."""
     if cell is None or isinstance(cell, str):
         return cell or ""

@@ -35,7 +35,7 @@ import _fleet
 import _rules
 import _takeover
 import _virtual
-from _measure import Table, command, show
+from _measure import Table, command, show, shown
 from _outcome import COLUMNS, Outcome
 from _stage import Late
 
@@ -114,7 +114,7 @@ def _pace(parts: Sequence[str], options: argparse.Namespace) -> tuple[Table, boo
             for outcome in PARTS[name](options):
                 table.rows.append(outcome.row())
                 held = held and outcome.holds()
-                say("  ".join(str(cell) for cell in table.rows[-1] if cell is not None))
+                say("  ".join(filter(None, map(shown, table.rows[-1]))))
         except Late as error:
             sys.exit(str(error))
     return table, held
@@ -126,7 +126,7 @@ def _kept() -> tuple[Table, bool]:
     for rule in _rules.rules():
         table.rows.append(rule.row())
         held = held and rule.holds
-        say(f"{rule.what}: {rule.found}")
+        say(f"{rule.what}: {shown(rule.found)}")
     return table, held
 
 
