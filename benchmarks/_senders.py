@@ -170,9 +170,9 @@ class Parts:
         """See :class:`Permission`."""
         return self._parts.fleet.instants.holds(job.instant_at)
 
-    def another_instant(self, job: Job) -> int | None:  # noqa: ARG002 - all are alike
+    def another_instant(self, job: Job) -> int | None:
         """See :class:`Permission`."""
-        return self._parts.fleet.instants.another(self._ports.clock)
+        return self._parts.fleet.instants.another(self._ports.clock, job.send_before)
 
 
 def adaptive(wired: Wiring) -> None:

@@ -1,8 +1,9 @@
 """Domains that mail goes to, each at no more than its own rate, of the whole fleet.
 
 A domain's instants are dealt out like the account's (:mod:`mailtumble.sender.instants`); each lets
-one mail stand for the account's next instant. So the fleet keeps a domain's limit exactly, whoever
-of it has the domain's mail.
+one mail stand for the account's next instant. So the fleet keeps a domain's limit, whoever of it
+has the domain's mail. In a single second it may be passed by what comes in two paces: the mail
+leaves at the account's instants, not at the domain's own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ ITEM: Final = {"name": "slowed"}
 HEARD_WITHIN_US: Final = 5 * MINUTE_US
 """A delay told of later (after an outage, or read again) says nothing of now."""
 RIPE_US: Final = SECOND_US // 5
-STALE_US: Final = SECOND_US
+STALE_US: Final = 2 * SECOND_US // 5
+"""A pace before its time a permit is good, and two after it: those that pass are lost."""
 
 Slowed = Mapping[str, Control]
 """By domain."""

@@ -35,6 +35,8 @@ LEAD_US: Final = 30_000
 """An instant nearer than this can't be reached: the claim and SendStarted come first."""
 
 KEPT_US: Final = HOUR_US
+BEFORE_SLICES: Final = 3
+"""So far back the last instant before a slice is looked for: one in 3 s is no rate to care for."""
 BEGUN_MAX: Final = 8
 """Slices whose rates are remembered: a call leaves at most some seconds after its take."""
 SOON_S: Final = 0.005
@@ -99,8 +101,10 @@ class Instants:
         part = self._begun.get(slice_number(instant_at))
         return part is None or part.keeps(instant_at, self._rate_milli())
 
-    def another(self, clock: Clock, *, urgent: bool = False) -> int | None:
-        """An instant in place of one that was missed; None if there is none to be had.
+    def another(self, clock: Clock, before: int, *, urgent: bool = False) -> int | None:
+        """An instant in place of one that was missed, ``before`` a moment (microseconds UTC).
+
+        None if there is none to be had, or the moment has come.
 
         Where calls are late, many are: whoever asks first takes for all who wait behind it, in one
         write. Safe from any thread.
@@ -113,6 +117,8 @@ class Instants:
                 with missed.lock:
                     while missed.spare and missed.spare[0] <= clock.now():
                         missed.spare.popleft()
+                    if clock.now() >= before:
+                        return None
                     if missed.spare:
                         return missed.spare.popleft()
                     mine, wanted = not missed.taking, missed.asking
@@ -191,17 +197,31 @@ class Instants:
         if part is None:
             return False
         share = self._share(index, part.size)
+        # Of a slice that has fewer than its rate says, the first ones are left out.
+        size = min(share.size, part.size - self._too_near(part))
         item = {
             **self._key(index),
             "rate_milli": rate,
-            "size": share.size,
-            "left": share.size,
+            "size": size,
+            "left": size,
             "urgent_only": share.urgent_only,
             "expires_at": (index * SECOND_US + KEPT_US) // SECOND_US,
         }
         with contextlib.suppress(ConditionFailed):  # somebody else began it
             self._store.write(Put("slices", item, (Condition(exists=False),)))
         return True
+
+    def _too_near(self, part: Slice) -> int:
+        """How many of a slice's first instants lie too near behind those of another rate."""
+        known = self._begun.get(part.number - 1)
+        if known is not None and known.size and known.rate_milli == part.rate_milli:
+            return 0
+        before = range(part.number - 1, part.number - 1 - BEFORE_SLICES, -1)
+        items = self._store.get_all("slices", [self._key(index) for index in before])
+        for index, item in zip(before, items, strict=True):
+            if item is not None and number(item, "size"):
+                return part.first_after(Slice(index, number(item, "rate_milli")))
+        return 0
 
     def _key(self, index: int) -> dict[str, str | int]:
         return {"account": self._account, "slice": index}

@@ -44,9 +44,16 @@ class Outcomes:
         try:
             now = self._clock.now()
             self._stream.append([outgoing(fact, now) for fact, _ in taken])
-        except RetryableError:
+        except Exception:
+            # Whatever it is, what was done in the world has to be told some day.
             self._facts.extendleft(reversed(taken))
             raise
+        problem: RetryableError | None = None
         for fact, logged in taken:
-            if logged is not None:
-                logged(fact)
+            try:
+                if logged is not None:
+                    logged(fact)
+            except RetryableError as error:
+                problem = error
+        if problem is not None:
+            raise problem

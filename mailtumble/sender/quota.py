@@ -158,7 +158,7 @@ class QuotaWatch:
     def poll(self, item: Item | None) -> Asked:
         """Ask SES if it is time and nobody else does; ``item`` is what the fleet knows."""
         now = self._clock.now()
-        self._learn(item or {})
+        self.learn(item)
         wait_us = self._wait_us()
         asked_at = number(item, "asked_at") if item is not None and "asked_at" in item else 0
         if now - wait_us <= asked_at <= now + AHEAD_US:
@@ -169,7 +169,7 @@ class QuotaWatch:
         try:
             before = self._store.write(turn) or {}
         except ConditionFailed as error:
-            self._learn(error.items[0] or {})
+            self.learn(error.items[0])
             return NOT_ASKED
         quota = self._account.quota()
         known = KnownQuota(
@@ -187,7 +187,13 @@ class QuotaWatch:
         )
         changed_at = number(before, "changed_at") if same and "changed_at" in before else now
         fields = {name: getattr(known, name) for name in ANSWERED} | {"changed_at": changed_at}
-        self._store.write(Update("fleet", ITEM, set=fields))
+        observed_at = number(before, "observed_at") if "observed_at" in before else None
+        same_answer = absent_or(Equals("observed_at", observed_at))
+        try:
+            self._store.write(Update("fleet", ITEM, set=fields, when=same_answer))
+        except ConditionFailed as error:  # SES took its time, and somebody has asked since
+            self.learn(error.items[0])
+            return NOT_ASKED
         self.known = known
         untold = before.get("told") != changed_at and changed_at <= now - TOLD_WITHIN_US
         if same and not untold:
@@ -215,8 +221,9 @@ class QuotaWatch:
             return ONE_A_SECOND_US
         return max(ONE_A_SECOND_US, self._every_us * 4 // 5)
 
-    def _learn(self, item: Item) -> None:
+    def learn(self, item: Item | None) -> None:
         """Take in what the fleet knows; what was read before a cut of ours must not undo it."""
+        item = item or {}
         control = read_control(item)
         if control.cut_at >= self.control.cut_at:
             self.control = control

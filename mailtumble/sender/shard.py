@@ -185,7 +185,8 @@ class SenderShard:
     def another_instant(self, job: Job) -> int | None:
         """An instant in place of one that was missed."""
         urgent = self._queue.is_urgent(job.entry)
-        return self._fleet.instants.another(self._around.clock, urgent=urgent)
+        clock = self._around.clock
+        return self._fleet.instants.another(clock, job.send_before, urgent=urgent)
 
     def holds(self, job: Job) -> bool:
         """Whether its instant still is one, after what SES has answered since it was taken."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.worker.horizon import number, text
 from mailtumble.worker.views import address_key, pauses_key
+from processors.bounces.decider import WANTED
 from processors.fleet.decider import AT, EVERYBODY, Pause
 from processors.sending.lanes import Lane
 from schemas.ids import address_subject
@@ -18,7 +19,10 @@ NOTHING_KNOWN: Final[Mapping[str, Pause]] = {}
 
 @dataclass(frozen=True, slots=True)
 class AddressStanding:
-    """``suppressed``: why nothing is sent there, or "". ``watched``: it has a record of bounces."""
+    """``suppressed``: why nothing is sent there, or "".
+
+    ``watched``: it has a record of bounces that a delivery would end.
+    """
 
     suppressed: str = ""
     watched: bool = False
@@ -78,5 +82,7 @@ class Standing:
                 continue
             until, reason = number(item, "until"), item["reason"]
             holds = reason is not None and (until == 0 or now < until)
-            found[address] = AddressStanding(str(reason) if holds else "", watched=True)
+            found[address] = AddressStanding(
+                str(reason) if holds else "", watched=reason not in WANTED
+            )
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from mailtumble.worker.horizon import number, text
 from processors.sending import stops
 from processors.sending.lanes import Lane
 from processors.sending.stops import ACCOUNT, DISABLED, SILENT_MAX, Stop, Stops, whose_sending
+from schemas.errors import RetryableError
 from schemas.events import Event, SendingRestored, SendingStopped
 from schemas.ids import FLEET_SUBJECT, derive
 from schemas.values import SECOND_US
@@ -44,6 +45,7 @@ class StopWatch:
         self._silent, self._silent_since = 0, 0
         self._lock = threading.Lock()
         self._told: set[str] = set()
+        self._tried: stops.TriesSince | None = None
 
     @property
     def standing(self) -> Stops:
@@ -104,9 +106,11 @@ class StopWatch:
             self._silent = stops.silent(self._silent, outcome)
             if self._silent < SILENT_MAX:
                 return ()
-            self._silent, self._silent_since = 0, self._clock.now()
         said = getattr(outcome, "detail", "") or getattr(outcome, "reason", "")
-        return self.refused(ACCOUNT, f"SES did not answer {SILENT_MAX} calls in a row: {said}")
+        told = self.refused(ACCOUNT, f"SES did not answer {SILENT_MAX} calls in a row: {said}")
+        with self._lock:
+            self._silent, self._silent_since = 0, self._clock.now()
+        return told
 
     def accepted(self, lane: Lane, called_at: int) -> Sequence[Fact]:
         """SES has taken a mail: what was stopped of its lane goes on.
@@ -115,7 +119,7 @@ class StopWatch:
             RetryableError: the fleet can't be told now; the next acceptance tells it.
         """
         over = stops.ended_by(self.standing, lane, called_at)
-        return [fact for each in over for fact in self._end(each)]
+        return self._end_all(over)
 
     def account(self, *, enabled: bool) -> Sequence[Fact]:
         """What GetAccount has just said of the account as a whole."""
@@ -142,8 +146,8 @@ class StopWatch:
                 found.append(_stopped(each))
             if each.over_at and each.over_at < before:
                 found.append(_restored(each))
-        idle = [] if paused else stops.idle(self.standing, now)
-        return [*self._telling(found), *(fact for each in idle for fact in self._end(each))]
+        ended = self._end_all(stops.idle(self.standing, now, self._tries_since(now, paused)))
+        return [*self._telling(found), *ended]
 
     def logged(self, fact: Fact) -> None:
         """A fact of this one's stands on the log: nobody need tell it again.
@@ -162,6 +166,38 @@ class StopWatch:
             return tuple(kept) if tuple(kept) != known else None
 
         self._shared.change(after)
+
+    def _tries_since(self, now: int, paused: bool) -> stops.TriesSince:  # noqa: FBT001
+        """Since when this sender has tried what there is to try, of the account and of domains.
+
+        Not before it was there, not while people held mail; of domains not while the account stood
+        still.
+        """
+        before = self._tried
+        if before is None or paused:
+            tries = stops.TriesSince(now, now)
+        elif ACCOUNT in self.standing:
+            tries = stops.TriesSince(before.account, now)
+        else:
+            tries = before
+        self._tried = tries
+        return tries
+
+    def _end_all(self, over: Iterable[Stop]) -> Sequence[Fact]:
+        """End them; where that fails after some, these are told, and the rest is for the next look.
+
+        Raises:
+            RetryableError: none could be ended.
+        """
+        found: list[Fact] = []
+        for each in over:
+            try:
+                found += self._end(each)
+            except RetryableError:
+                if not found:
+                    raise
+                break
+        return found
 
     def _end(self, stop: Stop) -> Sequence[Fact]:
         now = self._clock.now()

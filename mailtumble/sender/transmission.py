@@ -93,7 +93,7 @@ class Transmission:
         A missed instant is replaced by another before ``send_before``, or the round ends without
         a call.
         """
-        ready = self.prepare(job)
+        ready = self._forbidden(job, permission, self._clock.now()) or self.prepare(job)
         while isinstance(ready, Ready):
             wait_us = ready.job.instant_at - self._clock.now()
             if wait_us > 0:
@@ -140,14 +140,21 @@ class Transmission:
         mail = OutgoingMail(rewritten.to_bytes(), entry.alias, entry.address, tags)
         return Ready(job, mail)
 
-    def call(self, ready: Ready, permission: Permission) -> Event | Missed:
-        """Make the one call of this round, if it is still its time. The instant has come."""
-        job = ready.job
-        now = self._clock.now()
+    def _forbidden(self, job: Job, permission: Permission, now: int) -> Event | None:
+        """Why SES must not be called any more; asked before anything else is told of the round."""
         if now >= job.send_before:
             return not_called(job, "its time was over before SES was called")
         if not permission.may_call(job):
             return not_called(job, "sending was stopped, or handed over, before SES was called")
+        return None
+
+    def call(self, ready: Ready, permission: Permission) -> Event | Missed:
+        """Make the one call of this round, if it is still its time. The instant has come."""
+        job = ready.job
+        now = self._clock.now()
+        forbidden = self._forbidden(job, permission, now)
+        if forbidden is not None:
+            return forbidden
         if now > job.instant_at + LATE_US or not permission.holds(job):
             return Missed()
         entry = job.entry

@@ -10,7 +10,7 @@ from mailtumble.ports.store import Item, ItemStore
 from mailtumble.worker.core import NAME as CORE
 from mailtumble.worker.cursor import cursor_key
 from processors.throughput.window import Sums
-from schemas.values import DAY_US
+from schemas.values import DAY_US, MINUTE_US
 
 NEVER: Final = 2**62
 
@@ -47,9 +47,13 @@ class OwnSends:
         )
 
     def by_minute(self, until_at: int) -> list[tuple[int, int]]:
-        """The same, by the minutes in which something was sent: (its beginning, how many)."""
+        """The same, by the minutes in which something was sent: (its beginning, how many).
+
+        The minute is among them that leaves the 24 hours just now.
+        """
+        from_at = until_at - DAY_US - MINUTE_US
         found = throughput.sent_by_minute(
-            self._store, self._generation, self._shards, until_at - DAY_US, until_at
+            self._store, self._generation, self._shards, from_at, until_at
         )
         return [(at, _taken(sums)) for at, sums in found.items()]
 
@@ -60,5 +64,5 @@ def _arrived_at(cursor: Item) -> int:
 
 
 def _taken(sums: Sums) -> int:
-    # What nobody knows was mostly taken all the same: its reply alone was lost.
-    return sums.accepted + sums.unknown
+    # What was not answered was mostly taken all the same: its reply alone was lost.
+    return sums.accepted + sums.unanswered + sums.unknown

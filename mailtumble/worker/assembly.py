@@ -209,6 +209,7 @@ class SenderParts:
         )
         self.outcomes = Outcomes(ports.stream, clock)
         self._store = store
+        self._known_quota: Item | None = None
         self.transmission = Transmission(
             ports.objects, ports.transport, ports.clock, plan.unknown_wait_us
         )
@@ -226,6 +227,11 @@ class SenderParts:
         return Fuse(rules.mail.breaker, returns, rules.address_key)
 
     def poll(self) -> None:
+        """:meth:`learn`, and :meth:`ask`."""
+        self.learn()
+        self.ask()
+
+    def learn(self) -> None:
         """Learn of pauses, stops, slow domains and the quota, in one read.
 
         What is to be told of it goes with the outcomes: what the fleet knows by now can't be told
@@ -239,11 +245,20 @@ class SenderParts:
         fleet.destinations.learn(slowed)
         overdue = fleet.stops.overdue(paused=bool(fleet.standing.paused))
         self._tell(overdue, fleet.stops.logged)
+        self.quota.learn(quota)
+        self._known_quota = quota
+
+    def ask(self) -> None:
+        """Ask SES what the account allows, if it is time and nobody else does.
+
+        Apart from :meth:`learn`: while SES does not answer, pauses and stops have to be heard of.
+        """
+        stops, quota = self.fleet.stops, self._known_quota
         asked = self.quota.poll(quota)
         self._tell(asked.facts, self.quota.logged)
         if asked.known is None:
             return
-        self._tell(fleet.stops.account(enabled=asked.known.sending_enabled), fleet.stops.logged)
+        self._tell(stops.account(enabled=asked.known.sending_enabled), stops.logged)
         self._look_at_others(asked.known, quota)
 
     def _look_at_others(self, known: KnownQuota, before: Item | None) -> None:
@@ -263,6 +278,7 @@ class SenderParts:
         Raises RetryableError: the fleet can't be told now.
         """
         lane, stops = job.entry.lane, self.fleet.stops
+        self._tell(stops.heard(outcome), stops.logged)
         match outcome:
             case SendAccepted(called_at=called_at):
                 self._tell(stops.accepted(lane, called_at), stops.logged)
@@ -276,7 +292,6 @@ class SenderParts:
                     self._tell(stops.refused(scope, detail), stops.logged)
             case _:
                 pass
-        self._tell(stops.heard(outcome), stops.logged)
 
 
 def intake(ports: Ports, plan: Plan, side_by_side: SideBySide = map) -> Intake:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from processors.fleet.decider import AT
 from schemas.envelope import EventEnvelope
 from schemas.events import (
     AddressSuppressed,
@@ -79,7 +80,20 @@ def event_fields(event: Event) -> dict[str, object]:
     for name, told in FIELDS.items():
         if (value := getattr(event, name, None)) is not None:
             found[told] = value
+    if (scope := _scope(event)) is not None:
+        found["scope"] = scope
     return found  # type: ignore[return-value]
+
+
+def _scope(event: Event) -> str | None:
+    """What was paused or stopped, by its kind: a tenant's name may be an address."""
+    match event:
+        case SendingPaused(scope=scope) | SendingResumed(scope=scope):
+            return "fleet" if not scope else "domain" if scope.startswith(AT) else "tenant"
+        case SendingStopped(scope=scope) | SendingRestored(scope=scope):
+            return "domain" if scope else "account"
+        case _:
+            return None
 
 
 def accepted(application: str, record: EventEnvelope) -> None:

@@ -142,6 +142,12 @@ STOPPED: Final = _gauge(
     "1 or more while SES lets nothing out: of the account, or of domains that mail goes out from.",
     cloudwatch="SendingStopped",
 )
+PAUSED: Final = _gauge(
+    "sending_paused",
+    SENDER,
+    "How many things people have paused or drained: the whole fleet, tenants, domains that mail "
+    "goes to.",
+)
 REFUSALS: Final = _counter(
     "refusals",
     SENDER,
@@ -172,7 +178,10 @@ QUEUE_DEPTH: Final = _gauge(
     cloudwatch="QueueDepth",
 )
 QUEUE_DUE: Final = _gauge(
-    "queue_due", SENDER, "Those of them that are due, and of a tenant that is not paused.", "shard"
+    "queue_due",
+    SENDER,
+    "Those of them that are due, and that nobody has paused, nor SES stopped.",
+    "shard",
 )
 QUEUE_OLDEST: Final = _gauge(
     "queue_oldest_due_seconds",
@@ -212,6 +221,7 @@ METRICS: Final = (
     QUARANTINED,
     SENDS,
     STOPPED,
+    PAUSED,
     REFUSALS,
     DEFERRED,
     FAILED,

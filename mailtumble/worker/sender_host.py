@@ -21,6 +21,7 @@ from mailtumble.worker.lane_host import Hosted, LaneHost, Work
 from mailtumble.worker.metrics import (
     DEFERRED,
     FAILED,
+    PAUSED,
     QUEUE_DEPTH,
     QUEUE_DUE,
     QUEUE_OLDEST,
@@ -72,7 +73,8 @@ class SenderWork(Work):
     def add_timers(self) -> None:
         """Pace, and what the fleet knows."""
         host = self.host
-        host.faust.timer(FLEET_S, host.guarded("fleet", self._poll_fleet))
+        host.faust.timer(FLEET_S, host.guarded("fleet", self._learn))
+        host.faust.timer(FLEET_S, host.guarded("quota", self._ask))
         host.faust.timer(PACE_S, host.guarded("outcomes", self._flush))
         pace = host.guarded("pace", lambda: host.each_lane("pace", self._pace))
         host.faust.timer(PACE_S, pace)
@@ -96,9 +98,13 @@ class SenderWork(Work):
         async with self._flushing:
             await self.host.blocking(self.parts.outcomes.flush)
 
-    async def _poll_fleet(self) -> None:
-        await self.host.blocking(self.parts.poll)
+    async def _ask(self) -> None:
+        await self.host.blocking(self.parts.ask)
+
+    async def _learn(self) -> None:
+        await self.host.blocking(self.parts.learn)
         self.host.meter.set(STOPPED, value=len(self.parts.fleet.stops.standing))
+        self.host.meter.set(PAUSED, value=len(self.parts.fleet.standing.paused))
 
     async def _pace(self, hosted: Hosted) -> None:
         lane = _sender(hosted)

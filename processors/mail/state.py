@@ -9,6 +9,7 @@ from typing import Final
 from processors.moderation import decider as moderation
 from processors.routing import decider as routing
 from processors.sending import decider as sending
+from processors.sending.targets import doubt_unrouted
 from schemas import values
 from schemas.events import (
     BounceReceived,
@@ -94,6 +95,8 @@ def evolve(mail: Mail, event: Event) -> Mail:
             reopened = isinstance(event, RouteReopened)
             if unrouted is not mail.unrouted:
                 mail = replace(mail, unrouted=unrouted, completed=mail.completed and not reopened)
+                if unrouted is Status.PARKED and mail.received is not None:
+                    mail = replace(mail, sending=doubt_unrouted(mail.sending))
     return replace(
         mail,
         route=routing.evolve(mail.route, event),

@@ -20,6 +20,10 @@ EPOCH_US: Final = (AHEAD_SLICES + 1) * SLICE_US
 """What is reserved ahead, and a second for calls that are slow to leave."""
 
 
+STEP_US: Final = 2 * SLICE_US
+"""A rate comes back in steps: each makes another grid, whose edge may cost an instant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How deep a cut is, how long its epoch, how soon a single one is forgotten, what is left.
@@ -49,6 +53,7 @@ class Control:
     def now(self, now: int, manner: Manner = FLEET) -> int:
         """The factor that holds now."""
         recovering_us = max(0, now - self.cut_at - manner.epoch_us)
+        recovering_us -= recovering_us % STEP_US
         regained = recovering_us * (WHOLE - manner.cut) // manner.recovers_in_us
         return min(WHOLE, self.factor + regained)
 

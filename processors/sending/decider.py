@@ -188,6 +188,8 @@ def _after_deferral(sending: Sending, event: SendDeferred, moment: Moment) -> tu
         # another round this says nothing: that a zombie did not call, its successor perhaps did.)
         if target.status is not Status.UNKNOWN or event.round != target.unknown_round:
             return ()
+    elif event.round < target.round:
+        return ()
     else:
         wait = wait_us(event.reason, target.deferrals, target.attempt_id)
     if target.is_called_off:

@@ -160,6 +160,8 @@ def _evolve_attempt(attempt: Attempt, event: Event) -> Attempt:  # noqa: C901, P
         case SendHeldBack(round=number):
             counts = attempt.phase is Phase.WAITING and number == attempt.round
             return replace(attempt, phase=Phase.DONE) if counts else attempt
+        case SendDeferred(round=number) if number < attempt.round:
+            return attempt  # told of late, by a sender that was paused: another round is begun
         case TimerFired(kind=TimerKind.CLAIM, number=number):
             if attempt.phase is not Phase.WAITING or number != attempt.round:
                 return attempt

@@ -63,6 +63,18 @@ class Slice:
         reached = -(-now * self.rate_milli // (RATE_UNIT * SECOND_US))
         return min(max(reached - self.first, 0), self.size)
 
+    def first_after(self, before: Slice) -> int:
+        """Which of its instants (from 0) is the first that keeps its distance from another slice.
+
+        Where the rate has changed the grids don't fit together: the last instant of one and the
+        first of the other may be a millisecond apart. At a few calls a second that is one too many.
+        """
+        if before.rate_milli == self.rate_milli or not before.size or not self.size:
+            return 0
+        faster_milli = max(before.rate_milli, self.rate_milli)
+        apart_us = self.instant_at(0) - before.instant_at(before.size - 1)
+        return 1 if apart_us * faster_milli < RATE_UNIT * SECOND_US else 0
+
     def keeps(self, at: int, rate_milli: int) -> bool:
         """Whether its instant at ``at`` is one also at another rate.
 

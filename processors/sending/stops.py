@@ -103,14 +103,26 @@ def scope_of(reason: DeferReason, source: str) -> str | None:
             return None
 
 
-def idle(stops: Stops, now: int) -> list[Stop]:
+@dataclass(frozen=True, slots=True)
+class TriesSince:
+    """Since when a sender would have tried a mail for a stop, if it had had one.
+
+    For a stop of the account, and for those of domains. Microseconds UTC.
+    """
+
+    account: int
+    domains: int
+
+
+def idle(stops: Stops, now: int, tries: TriesSince) -> list[Stop]:
     """The stops that nobody has tried a mail for though it was time: none waits for them.
 
     While the account stands still no domain is tried.
     """
     if ACCOUNT in stops:
         stops = {ACCOUNT: stops[ACCOUNT]}
-    return [each for each in stops.values() if each.probe_at + UNTRIED_US <= now]
+    since = tries.account if ACCOUNT in stops else tries.domains
+    return [each for each in stops.values() if max(each.probe_at, since) + UNTRIED_US <= now]
 
 
 def begun(stops: Stops, scope: str, why: str, now: int) -> Stop | None:

@@ -110,6 +110,7 @@ class Sending:
     """The state: every target of the mail, in the order of the route.
 
     ``send_at``: when a person wants it sent, whatever the alias's schedule says; 0: nobody did.
+    ``doubted``: a decision that can't be read may have named targets, and had them sent to.
     """
 
     targets: tuple[TargetState, ...] = ()
@@ -117,6 +118,7 @@ class Sending:
     schedule: Schedule = ALWAYS
     send_at: int = 0
     completed: bool = False
+    doubted: bool = False
 
     def holds(self, event: SendHeldBack) -> bool:
         """Whether a target waits for a moderator because this was told of it."""
@@ -134,7 +136,8 @@ def evolve(sending: Sending, event: Event) -> Sending:
     match event:
         case RouteResolved(tenant=tenant):
             states = tuple(
-                TargetState(address=each.address, tenant=tenant) for each in event.targets
+                TargetState(address=each.address, tenant=tenant, doubted=sending.doubted)
+                for each in event.targets
             )
             return replace(
                 sending,
@@ -157,6 +160,14 @@ def evolve(sending: Sending, event: Event) -> Sending:
             return replace(sending, targets=tuple(_lapse(each, event) for each in sending.targets))
         case _:
             return _evolve_one(sending, event)
+
+
+def doubt_unrouted(sending: Sending) -> Sending:
+    """A record of a mail that has no targets can't be read: perhaps it is the one that routed it.
+
+    The sender may have read it all the same.
+    """
+    return replace(sending, doubted=True)
 
 
 def _evolve_one(sending: Sending, event: Event) -> Sending:
@@ -331,9 +342,9 @@ def _start(target: TargetState, event: SendStarted) -> TargetState:
 
 def _defer(target: TargetState, event: SendDeferred) -> TargetState:
     """SES was not called, and the attempt goes into its next round; or it is over, and core's."""
+    if event.round < target.round:
+        return target
     if event.reason is DeferReason.NOT_CALLED:
-        if event.round < target.round:
-            return target
         back = target.status is Status.SENDING
         status = Status.SCHEDULED if back else target.status
         return replace(target, status=status, round=event.round + 1)

@@ -36,6 +36,7 @@ SITES: Final = (
     "dynamodb transact drop",
     "dynamodb write cursors",
     "dynamodb write slices",
+    "dynamodb get_all slices",
     "dynamodb write fleet",
     "dynamodb get cursors",
     "dynamodb get_all fleet",

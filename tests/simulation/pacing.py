@@ -226,7 +226,7 @@ class Sender:
         now, world = self.known(), self.world
         if now > instant + LATE_US or not self.instants.holds(instant):
             world.result.missed += 1
-            another = self.instants.another(self.clock) if now < send_before else None
+            another = self.instants.another(self.clock, send_before)
             if another is None:
                 world.result.given_up += 1
                 self.in_hand -= 1
@@ -255,11 +255,16 @@ class Sender:
             self.quota.refused(called_at)
 
 
+def changes_at(scene: Scene) -> int:
+    """The middle of what is measured (microseconds UTC), in which something changes."""
+    return START + (5 + scene.seconds // 2) * SECOND_US
+
+
 def run(scene: Scene) -> Result:
     """Play a scene."""
     world = World(scene)
     senders = [Sender(world, number) for number in range(scene.senders)]
-    middle = START + (5 + scene.seconds // 2) * SECOND_US
+    middle = changes_at(scene)
 
     def kill() -> None:
         for sender in senders[: scene.killed + scene.restarted]:

@@ -10,6 +10,7 @@ from tests.simulation.pacing import MS, Scene, run
 
 USED_LEAST = 0.95
 """Of what the quota would have let through."""
+SPARSE = 14.0
 LOST_WITH_THE_DEAD = 0.02
 """Of the quota of 40 s: what a third has in hand, two seconds ahead at the most."""
 LOST_WHILE_AWAY = 0.01
@@ -20,9 +21,12 @@ LOST_UNTIL_HEARD = 5 * 40 / (40 * 60)
 
 @pytest.mark.parametrize("limiter", LIMITERS)
 @pytest.mark.parametrize("senders", [1, 4, 16])
-@pytest.mark.parametrize("rate", [14.0, 80.0, 200.0])
+@pytest.mark.parametrize("rate", [1.0, 14.0, 80.0, 200.0])
 def test_the_quota_is_used_and_never_overdrawn(limiter: str, senders: int, rate: float) -> None:
-    """Clocks that are off by half a second, found by the Date headers, included."""
+    """Clocks that are off by half a second, found by the Date headers, included.
+
+    One a second is what SES's sandbox allows.
+    """
     result = run(Scene(limiter=limiter, senders=senders, rate=rate, seconds=30))
     assert result.throttled == 0
     assert result.used >= USED_LEAST
@@ -77,15 +81,21 @@ def test_a_higher_rate_is_followed(limiter: str) -> None:
 
 
 @pytest.mark.parametrize("limiter", LIMITERS)
+@pytest.mark.parametrize("rate", [2.0, 14.0, 80.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_lower_rate_costs_no_more_than_it_takes_to_hear_of_it(limiter: str, seed: int) -> None:
+def test_a_lower_rate_costs_no_more_than_it_takes_to_hear_of_it(
+    limiter: str, rate: float, seed: int
+) -> None:
     """The first refusal slows the fleet down at once; then the quota is known, and none follows.
 
-    A debt bucket may have lent enough until then.
+    None while the rate comes back either, though each second then has a grid of its own. A debt
+    bucket may have lent enough until it is known, and at two a second chance may.
     """
-    scene = Scene(limiter=limiter, senders=4, rate=80.0, changed_to=40.0, seconds=60, seed=seed)
+    scene = Scene(
+        limiter=limiter, senders=4, rate=rate, changed_to=rate / 2, seconds=120, seed=seed
+    )
     refused_at = run(scene).refused_at
-    assert refused_at or limiter == "debt"
+    assert refused_at or limiter == "debt" or rate < SPARSE
     assert not refused_at or refused_at[-1] - refused_at[0] <= EPOCH_US
 
 

@@ -12,14 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailtumble.aws.clock import AwsClock
+from mailtumble.local.ses.limiters import LIMITERS
 from mailtumble.ports.store import ConditionFailed, Delete, Item, Put, Update
 from mailtumble.sender.instants import LEAD_US, Instants
+from processors.sending.control import FLEET, Control, fleet_rate_milli
 from processors.sending.pacing import AHEAD_SLICES, RATE_UNIT, Slice, slice_number
 from schemas.errors import RetryableError
 from schemas.values import SECOND_US
 from tests.fakes import InMemoryItems, VirtualClock
 
 NOW = 1_760_000_000 * SECOND_US
+NEVER = 2**62
 
 
 def _instants(
@@ -116,6 +119,26 @@ def test_a_new_rate_holds_from_the_next_slice_on() -> None:
     assert len([at for at in rest if at >= NOW + SECOND_US]) == 20
 
 
+@pytest.mark.parametrize("rate", [1.0, 2.0, 5.0, 14.0, 80.0])
+def test_a_rate_that_comes_back_is_never_too_fast(rate: float) -> None:
+    """After a cut each second has a rate, and a grid, of its own; their edges must not meet."""
+    now, control = NOW, Control(NOW, FLEET.cut)
+
+    def rate_milli() -> int:
+        return fleet_rate_milli(round(rate * 1000), 0, 0.952, control, now)
+
+    sender = _instants(InMemoryItems(), rate_milli)
+    taken: list[int] = []
+    allowed = 0.0
+    while now < NOW + 120 * SECOND_US:
+        taken += sender.take(1_000, now)
+        allowed += 0.2 * rate_milli() / RATE_UNIT
+        now += 200_000
+    limiter = LIMITERS["sliding"](rate)
+    assert [at for at in sorted(taken) if not limiter.admit(at, 1)] == []
+    assert len(taken) >= 0.8 * allowed
+
+
 def test_without_a_rate_there_are_no_instants() -> None:
     """The quota isn't known yet, or sending is paused: nothing goes, nothing is written."""
     store = InMemoryItems()
@@ -205,7 +228,7 @@ def test_calls_that_are_late_together_get_others_by_one_write() -> None:
     store = Counting(lambda: instants._missed[False].asking == late)
     instants = _instants(store, 1_000_000)
     with ThreadPoolExecutor(late) as threads:
-        asked = [threads.submit(instants.another, clock) for _ in range(late)]
+        asked = [threads.submit(instants.another, clock, NEVER) for _ in range(late)]
         got = [each.result() for each in asked]
     assert None not in got
     assert len(set(got)) == late
@@ -217,12 +240,20 @@ def test_another_instant_that_has_passed_is_given_to_nobody() -> None:
     """It was taken for a call that waited too long."""
     clock = VirtualClock()
     instants = _instants(InMemoryItems(), 10_000)
-    first = instants.another(clock)
+    first = instants.another(clock, NEVER)
     clock.sleep(5)
-    second = instants.another(clock)
+    second = instants.another(clock, NEVER)
     assert first is not None
     assert second is not None
     assert first < clock.now() < second
+
+
+def test_another_instant_is_of_no_use_once_the_time_is_over() -> None:
+    """Whoever waited for others' takes, which failed, must not begin to take itself."""
+    clock = VirtualClock()
+    store = InMemoryItems()
+    assert _instants(store, 10_000).another(clock, clock.now()) is None
+    assert store.scan("slices") == []
 
 
 def test_a_cut_holds_for_instants_that_were_taken_before_it() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from mailtumble.ports.store import Item, Key
 from mailtumble.ports.world import Quota
 from mailtumble.sender.instants import Instants
-from mailtumble.sender.ledger import DailyLedger
+from mailtumble.sender.ledger import READ_SLICES, SURELY_OVER, DailyLedger
 from mailtumble.sender.quota import ITEM, QuotaWatch
 from tests.fakes import InMemoryItems, VirtualClock
 
@@ -110,3 +112,51 @@ def test_an_ending_day_is_known_as_such() -> None:
     account.clock.advance(3)
     account.poll(watch)
     assert ledger.is_ending()
+
+
+class Reads(InMemoryItems):
+    """Counts the slices that are read."""
+
+    read = 0
+
+    def get_all(self, table: str, keys: Sequence[Key]) -> Sequence[Item | None]:
+        """Read them."""
+        self.read += len(keys)
+        return super().get_all(table, keys)
+
+
+def test_each_second_is_read_once_while_getaccount_does_not_answer() -> None:
+    """For an hour, of which a fleet that goes on sending asks each second; all of it counts."""
+    account = Account(most=40_000, store=Reads())
+    watch, instants = account.sender(kept=0.0)
+    account.poll(watch)
+    store = account.store
+    assert isinstance(store, Reads)
+    for _ in range(2_000):
+        account.sent += len(instants.take(20, account.clock.now()))
+        account.clock.advance(1)
+    # From here on the day might have ended, if all had been sent.
+    assert watch.known is not None
+    watch.known = replace(watch.known, max_24h=21_000)
+    store.read = 0
+    for _ in range(500):
+        account.sent += len(instants.take(20, account.clock.now()))
+        account.clock.advance(1)
+    # The first second's first instant had passed when it was begun.
+    assert account.sent == 21_000 - 1
+    assert store.read < 2_000 + 500 * (SURELY_OVER + 4)
+
+
+def test_what_was_dealt_out_before_slices_are_kept_counts_as_all_of_it() -> None:
+    """Nobody can know: SES is never asked for more than it gives."""
+    account = Account(most=10_000, store=Reads())
+    watch, instants = account.sender(kept=0.0)
+    account.poll(watch)
+    account.clock.advance(8 * 3_600)
+    assert instants.take(5, account.clock.now()) == []
+    store = account.store
+    assert isinstance(store, Reads)
+    assert store.read <= 2 * READ_SLICES + 10
+    account.poll(watch)
+    account.clock.advance(2)
+    assert len(instants.take(5, account.clock.now())) == 5

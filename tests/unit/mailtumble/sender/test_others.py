@@ -11,14 +11,40 @@ from mailtumble.sender.others import OthersWatch, read_samples
 from mailtumble.sender.quota import ITEM, QuotaWatch
 from mailtumble.sender.usage import OwnSends
 from mailtumble.worker.cursor import cursor_key
+from processors.sending.day import frees_at
 from processors.sending.pacing import RATE_UNIT
 from processors.throughput.projection import Grain
-from schemas.values import DAY_US, HOUR_US, SECOND_US
+from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from tests.fakes import InMemoryItems, VirtualClock
 
 MAX_RATE = 80.0
 CURSOR = cursor_key("core", "g1", "s1")
 WHOLE = int(MAX_RATE * 0.952 * RATE_UNIT)
+
+
+def test_what_is_not_answered_is_the_fleets_own() -> None:
+    """SES counts it: its reply alone was lost. It must not be taken for somebody else's."""
+    store, at = InMemoryItems(), 20_000 * DAY_US
+    for grain in Grain:
+        key = throughput.key("g1", "s1", grain, at)
+        counts = {"accepted_00": 90, "unanswered_00": 7, "unknown_00": 3, "refused_00": 50}
+        store.write(Update("throughput", key, add=counts))
+    own = OwnSends(store, "g1", ["s1"])
+    assert own.between(at, at + SECOND_US) == 100
+    assert own.day(at + HOUR_US) == 100
+
+
+def test_the_minute_that_leaves_the_day_now_is_among_its_minutes() -> None:
+    """It is what frees next."""
+    store, at = InMemoryItems(), 20_000 * DAY_US
+    store.write(
+        Update("throughput", throughput.key("g1", "s1", Grain.HOUR, at), add={"accepted_00": 5})
+    )
+    now = at + DAY_US + MINUTE_US // 2
+    by_minute = OwnSends(store, "g1", ["s1"]).by_minute(now)
+    assert by_minute == [(at, 5)]
+    assert frees_at(by_minute, 5, now) == at + DAY_US + MINUTE_US
+    assert OwnSends(store, "g1", ["s1"]).by_minute(now + MINUTE_US) == []
 
 
 class World:

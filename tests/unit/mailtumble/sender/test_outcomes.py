@@ -10,7 +10,7 @@ from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender.outcomes import Outcomes
 from mailtumble.worker.application import Fact
 from schemas.codec import decode
-from schemas.errors import RetryableError
+from schemas.errors import PermanentError, RetryableError
 from tests.fakes import InMemoryStream, VirtualClock
 from tests.samples import accepted
 
@@ -19,12 +19,15 @@ class Flaky(InMemoryStream):
     """Takes nothing while it is out."""
 
     out = False
+    denies = False
     appends = 0
 
     def append(self, records: Sequence[OutgoingRecord]) -> Sequence[str]:
         """Refuse, or take."""
         if self.out:
             raise RetryableError(f"{len(records)} not acknowledged")
+        if self.denies:
+            raise PermanentError("access denied")
         self.appends += 1
         return super().append(records)
 
@@ -67,3 +70,33 @@ def test_they_are_kept_while_the_stream_is_out(stream: Flaky) -> None:
     outcomes.add(_fact("c"))
     outcomes.flush()
     assert _told(stream) == ["a", "b", "c"]
+
+
+def test_whatever_the_stream_says_none_is_lost(stream: Flaky) -> None:
+    """A grant may be missing: at its end the worker tries once more."""
+    outcomes = Outcomes(stream, VirtualClock())
+    stream.denies = True
+    outcomes.add(_fact("a"))
+    with pytest.raises(PermanentError):
+        outcomes.flush()
+    stream.denies = False
+    outcomes.flush()
+    assert _told(stream) == ["a"]
+
+
+def test_all_are_heard_of_though_one_can_not_be_told(stream: Flaky) -> None:
+    """The table of the fleet answers to some writes only."""
+    outcomes = Outcomes(stream, VirtualClock())
+    heard: list[str] = []
+
+    def hear(each: Fact) -> None:
+        if each.id == "a":
+            raise RetryableError("the table does not answer")
+        heard.append(each.id)
+
+    for name in ("a", "b"):
+        outcomes.add(_fact(name), hear)
+    with pytest.raises(RetryableError):
+        outcomes.flush()
+    assert heard == ["b"]
+    assert _told(stream) == ["a", "b"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailtumble.ports.store import Update
 from mailtumble.ports.world import Quota
 from mailtumble.sender.quota import ITEM, SUBJECT, QuotaWatch, known_quota
@@ -18,10 +20,13 @@ class Account:
         """A usual sandbox."""
         self.answer = Quota(14.0, 50_000, 10, sending_enabled=True)
         self.asked = 0
+        self.meanwhile: Callable[[], None] | None = None
 
     def quota(self) -> Quota:
-        """The limits in force."""
+        """The limits in force when it was asked; something else may happen meanwhile."""
         self.asked += 1
+        if self.meanwhile is not None:
+            self.meanwhile()
         return self.answer
 
 
@@ -113,6 +118,26 @@ def test_only_changes_are_told() -> None:
     (fact,) = fleet.poll(watch)
     assert fact.events == (QuotaObserved(max_send_rate=13.3, max_24h=50_000),)
     assert watch.rate_milli() == 12_661
+
+
+def test_an_answer_that_took_its_time_does_not_undo_a_later_one() -> None:
+    """Somebody else has asked meanwhile: what it was told stands, and is told once."""
+    fleet = Fleet()
+    slow, quick = fleet.watch(), fleet.watch()
+    told: list[Fact] = []
+
+    def meanwhile() -> None:
+        fleet.account.meanwhile = None
+        fleet.clock.advance(5)
+        fleet.account.answer = Quota(28.0, 50_000, 0, sending_enabled=True)
+        told.extend(fleet.poll(quick))
+        fleet.account.answer = Quota(14.0, 50_000, 0, sending_enabled=True)
+
+    fleet.account.meanwhile = meanwhile
+    assert fleet.poll(slow) == ()
+    assert [each.events[0] for each in told] == [QuotaObserved(max_send_rate=28.0, max_24h=50_000)]
+    assert slow.known == quick.known
+    assert slow.rate_milli() == 26_656
 
 
 def test_limits_that_were_not_told_are_told_by_somebody_else() -> None:

@@ -78,6 +78,13 @@ def test_an_address_stands_as_its_view_says(place: Place) -> None:
     }
 
 
+@pytest.mark.parametrize("reason", [SuppressionReason.MANUAL, SuppressionReason.COMPLAINT])
+def test_what_somebody_wants_is_not_watched(place: Place, reason: SuppressionReason) -> None:
+    """No delivery ends it: each one to an address with much mail would be told for nothing."""
+    view(place, Address(address=BOB, reason=reason, until=after(60)))
+    assert place.standing.of([BOB], after(60))[BOB] == CLEAN
+
+
 def test_a_suppression_ends_with_its_time(place: Place) -> None:
     """To the microsecond; its record is watched on."""
     passing = Address(address=BOB, reason=SuppressionReason.TRANSIENT, until=after(60))

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from mailtumble.ports.store import Delete, Item, Put, Update
 from mailtumble.sender.stops import StopWatch
 from mailtumble.worker.application import Fact
 from mailtumble.worker.records import outgoing
 from processors.sending.lanes import Lane
 from processors.sending.stops import ACCOUNT, DISABLED, SILENT_MAX
+from schemas.errors import RetryableError
 from schemas.events import SendingRestored, SendingStopped
 from tests.fakes import InMemoryItems, VirtualClock
 from tests.samples import accepted, after, fact, received, resolved, scheduled, unknown
@@ -19,13 +21,29 @@ from tests.unit.mailtumble.sender.conftest import Place
 LANE = Lane("shop", "example.com", "far.example")
 
 
+class Table(InMemoryItems):
+    """A table that lets ``away`` writes fail, or all behind ``answers`` more (-1: none)."""
+
+    away = 0
+    answers = -1
+
+    def write(self, action: Put | Delete | Update) -> Item | None:
+        """Take it, if it is not away."""
+        if self.away or not self.answers:
+            self.away = max(0, self.away - 1)
+            raise RetryableError("the table does not answer")
+        self.answers -= self.answers > 0
+        return super().write(action)
+
+
 class Pair:
     """Two senders' watches over one table."""
 
     def __init__(self) -> None:
         """Nothing is stopped."""
         self.clock = VirtualClock()
-        self.store = InMemoryItems()
+        self.since = self.clock.now()
+        self.store = Table()
         self.one, self.two = StopWatch(self.store, self.clock), StopWatch(self.store, self.clock)
 
     def poll(self, watch: StopWatch) -> None:
@@ -113,6 +131,36 @@ def test_where_ses_does_not_answer_the_fleet_stops(pair: Pair) -> None:
     )
 
 
+def test_silence_is_told_by_the_next_call_where_the_table_does_not_answer(pair: Pair) -> None:
+    """Ten more would have to hang, each perhaps sent."""
+    call = replace(unknown(), called_at=pair.clock.now())
+    for _ in range(SILENT_MAX - 1):
+        pair.one.heard(call)
+    pair.store.away = 5
+    with pytest.raises(RetryableError):
+        pair.one.heard(call)
+    pair.store.away = 0
+    assert len(pair.one.heard(call)) == 1
+
+
+def test_what_has_ended_is_told_though_not_all_can_be(pair: Pair) -> None:
+    """The rest is told after the next look; nothing is taken for told that was not."""
+    for scope in ("example.com", "shop.example"):
+        pair.one.logged(pair.one.refused(scope, "no MX")[0])
+    pair.one.overdue()
+    pair.clock.advance(2 * 3_600)
+    pair.store.answers = 1
+    told = pair.one.overdue()
+    assert [each.events[0] for each in told] == [
+        SendingRestored(scope="example.com", stopped_at=pair.since)
+    ]
+    pair.store.answers = -1
+    told = pair.one.overdue()
+    assert [each.events[0] for each in told] == [
+        SendingRestored(scope="shop.example", stopped_at=pair.since)
+    ]
+
+
 def test_the_begin_is_told_with_the_end_where_its_finder_has_not(pair: Pair) -> None:
     """It died before it could; the end alone would say nothing."""
     begin = pair.one.refused(ACCOUNT, "suspended")
@@ -124,12 +172,42 @@ def test_the_begin_is_told_with_the_end_where_its_finder_has_not(pair: Pair) -> 
 
 
 def test_while_people_hold_mail_no_stop_ends_for_want_of_it(pair: Pair) -> None:
-    """The mail that would have been tried may be paused."""
+    """The mail that would have been tried may be paused; an hour after that nobody had any."""
     begin = pair.one.refused("example.com", "no MX")
     pair.one.logged(begin[0])
     pair.clock.advance(7_200)
     assert pair.one.overdue(paused=True) == []
+    assert pair.one.overdue() == []
+    pair.clock.advance(3_600)
     assert len(pair.one.overdue()) == 1
+
+
+def test_nobody_says_that_no_mail_waits_who_was_not_there(pair: Pair) -> None:
+    """All senders were away for hours: nobody has tried a mail, though there may be one."""
+    begin = pair.one.refused(ACCOUNT, "suspended")
+    pair.one.logged(begin[0])
+    pair.clock.advance(7_200)
+    pair.poll(pair.two)
+    assert pair.two.overdue() == []
+    assert pair.two.due_probes()
+    pair.clock.advance(3_600)
+    assert len(pair.two.overdue()) == 1
+
+
+def test_no_domain_is_tried_while_the_account_stands_still(pair: Pair) -> None:
+    """Nor for want of mail over."""
+    told = [*pair.one.refused("example.com", "no MX"), *pair.one.refused(ACCOUNT, "suspended")]
+    for each in told:
+        pair.one.logged(each)
+    pair.one.overdue()
+    for _ in range(4):
+        pair.clock.advance(1_800)
+        for each in pair.one.due_probes():
+            pair.one.takes(each)
+        assert pair.one.overdue() == []
+    pair.one.logged(pair.one.accepted(replace(LANE, source="else.example"), pair.clock.now())[0])
+    assert pair.one.overdue() == []
+    assert [each.scope for each in pair.one.standing.values()] == ["example.com"]
 
 
 def test_what_is_being_told_is_not_told_again_and_again(pair: Pair) -> None:
@@ -179,6 +257,7 @@ def test_a_stop_that_no_mail_waits_for_is_over_after_an_hour(pair: Pair) -> None
     """The domain's aliases are gone: nobody would ever try it, and end it."""
     begin = pair.one.refused("example.com", "no MX")
     pair.one.logged(begin[0])
+    assert pair.one.overdue() == []
     pair.clock.advance(3_604)
     assert pair.one.overdue() == []
     pair.clock.advance(2)

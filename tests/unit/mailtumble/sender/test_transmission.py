@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -282,3 +282,16 @@ def test_a_call_that_comes_late_is_missed_not_made(sender: Sender) -> None:
     sender.clock.move_to(after(1) + LATE_US + 1)
     assert isinstance(sender.transmission.call(ready, ALLOWED), Missed)
     assert sender.clock.now() < JOB.send_before - SECOND_US
+
+
+def test_of_a_round_that_is_over_nothing_else_is_told(sender: Sender) -> None:
+    """Its mail may be gone by now: another sender has the round that counts."""
+    missing = replace(JOB, entry=entry(object_key="inbound/none"))
+    sender.clock.sleep(6)
+    told = sender.carry_out(missing)
+    assert isinstance(told, SendDeferred)
+    assert told.reason is DeferReason.NOT_CALLED
+    sender = Sender()
+    told = sender.carry_out(missing, mine=lambda _: False)
+    assert isinstance(told, SendDeferred)
+    assert told.reason is DeferReason.NOT_CALLED

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 
+from mailtumble.ports.store import Put
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lane_host import Ended
 from mailtumble.worker.sender_host import SenderWork
@@ -247,12 +248,36 @@ def test_mail_that_was_called_off_ends_before_the_quota_is_known() -> None:
     async def scene() -> None:
         world = World()
         host = world.host("sender")
-        cast("SenderWork", host.work).parts.poll = lambda: None  # type: ignore[method-assign]
+        cast("SenderWork", host.work).parts.ask = lambda: None  # type: ignore[method-assign]
         off = entry(cancelled=True)
         world.store.write(off.put())
         async with running(host):
             await until(lambda: world.told(SendCancelled))
         assert not world.told(SendStarted)
+
+    played(scene)
+
+
+def test_a_pause_is_heard_of_while_ses_does_not_say_its_quota(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The read time-out of a call to SES is half a minute."""
+    answered = threading.Event()
+
+    def no_answer() -> None:
+        answered.wait(30)
+        raise RetryableError("SES does not answer")
+
+    async def scene() -> None:
+        world = World()
+        monkeypatch.setattr(world.provider, "quota", no_answer)
+        host = world.host("sender")
+        standing = cast("SenderWork", host.work).parts.fleet.standing
+        async with running(host):
+            paused = [{"scope": "", "told": "ann", "since": 0}]
+            world.store.write(Put("fleet", {**standing.key, "paused": paused}))
+            await until(lambda: standing.paused)
+            answered.set()
 
     played(scene)
 

@@ -17,6 +17,10 @@ from schemas.events import (
     SendAccepted,
     SendDeferred,
     SendFailed,
+    SendingPaused,
+    SendingRestored,
+    SendingResumed,
+    SendingStopped,
     SendUnknown,
 )
 from schemas.ids import mail_id, mail_subject
@@ -144,3 +148,19 @@ def _record(*events: Event) -> EventEnvelope:
         rule_version=0,
         events=events,
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "scope"),
+    [
+        (SendingPaused(scope="", since=0, by="ann", why="lunch"), "fleet"),
+        (SendingPaused(scope="joe@far.example", since=0, by="ann", why="lunch"), "tenant"),
+        (SendingResumed(scope="@far.example", by="ann", why=""), "domain"),
+        (SendingStopped(scope="", why="suspended"), "account"),
+        (SendingRestored(scope="far.example", stopped_at=1), "domain"),
+    ],
+)
+def test_of_a_pause_and_a_stop_it_is_told_of_what_kind_of_thing(event: Event, scope: str) -> None:
+    """Not its name: a tenant's may be an address."""
+    fields = journal.event_fields(event)
+    assert fields == {"event": type(event).__name__, "scope": scope}

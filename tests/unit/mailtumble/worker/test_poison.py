@@ -91,7 +91,10 @@ def test_a_mail_whose_own_decision_is_poison_is_parked(place: Place) -> None:
 
 
 def test_a_redrive_routes_a_parked_mail_anew(place: Place) -> None:
-    """The decision that was put aside is over; the mail is looked up again, and goes its way."""
+    """The decision that was put aside is over; the mail is looked up again, and goes its way.
+
+    The sender could read that decision, and has sent what it says, perhaps.
+    """
     place.aliases.put("sales@example.com", ["bob@example.org"], "shop")
     place.tell(RECEIPT)
     owner = _die_at(place, RouteResolved)
@@ -105,6 +108,7 @@ def test_a_redrive_routes_a_parked_mail_anew(place: Place) -> None:
     last = place.events(SendScheduled)[-1]
     assert isinstance(last, SendScheduled)
     assert last.address == "carol@example.org"
+    assert last.possible_duplicate
 
 
 def _again(data: bytes) -> OutgoingRecord:
@@ -121,6 +125,9 @@ def test_a_redriven_fact_is_taken_as_if_it_had_just_come(place: Place) -> None:
     place.run(owner)
     assert _status(place) == "scheduled"
     assert len(place.events(RouteResolved)) == 1
+    (only,) = place.events(SendScheduled)
+    assert isinstance(only, SendScheduled)
+    assert not only.possible_duplicate
 
 
 def test_a_suspect_is_tried_while_nobody_else_works(place: Place) -> None:

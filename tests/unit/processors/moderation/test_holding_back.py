@@ -303,7 +303,7 @@ def test_held_back_again_after_its_clock_has_rung_unheard_it_is_held_anew() -> N
     """Else it would wait for ever: the clock rang while it was in the air."""
     story = _held().given(started(round_=1))
     story.when(fired(TimerKind.MODERATION, due_at=HELD.expires_at)).then_nothing()
-    story.when(deferred(DeferReason.TRANSIENT), at=after(99)).then_kinds(SendScheduled)
+    story.when(deferred(DeferReason.TRANSIENT, round_=1), at=after(99)).then_kinds(SendScheduled)
     again = next(each.attempt_id for each in story.decided if isinstance(each, SendScheduled))
     late = HELD.expires_at + HOUR_US
     story.when(held_back(again), at=late)

@@ -214,3 +214,15 @@ def test_the_lifetime_counts_from_the_receipt() -> None:
     assert story.mail.received is not None
     assert story.mail.received.received_at == RECEIVED_AT
     assert scheduled().expires_at == RECEIVED_AT + Rules().lifetime_us
+
+
+@pytest.mark.parametrize("reason", DeferReason)
+def test_a_deferral_of_an_earlier_round_starts_no_other_attempt(reason: DeferReason) -> None:
+    """A sender that was paused tells of its round, while its successor's call is in the air."""
+    (
+        sending()
+        .given(started(round_=1))
+        .when(deferred(reason, round_=0), at=after(60))
+        .then_nothing()
+        .now(Status.SENDING)
+    )

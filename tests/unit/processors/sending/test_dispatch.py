@@ -108,8 +108,11 @@ def test_a_round_without_a_call_gives_the_next_one() -> None:
     assert (attempt.round, attempt.phase) == (1, Phase.WAITING)
 
 
-def test_a_late_not_called_of_an_old_round_says_nothing() -> None:
+def test_a_late_deferral_of_an_old_round_says_nothing() -> None:
     """A zombie's report doesn't move the round that counts."""
+    for reason in DeferReason:
+        late = the_attempt(claim_over(), started(round_=1), deferred(reason))
+        assert (late.round, late.phase) == (1, Phase.WAITING)
     attempt = the_attempt(claim_over(), started(round_=1), deferred(DeferReason.NOT_CALLED))
     assert (attempt.round, attempt.phase) == (1, Phase.WAITING)
 

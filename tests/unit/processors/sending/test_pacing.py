@@ -111,6 +111,20 @@ def test_of_a_slice_so_many_instants_are_kept_as_another_rate_has(
         assert all(gap >= nearest for gap in gaps)
 
 
+@given(st.integers(0, 10**6), st.integers(1, 300_000), st.integers(1, 300_000))
+def test_where_the_rate_changes_instants_keep_their_distance(
+    number: int, before: int, after: int
+) -> None:
+    """That of the faster rate; at one and the same rate none is left out."""
+    old, new = Slice(number, before), Slice(number + 1, after)
+    first = new.first_after(old)
+    assert first in (0, 1)
+    assert before != after or first == 0
+    if old.size and first < new.size:
+        apart_us = new.instant_at(first) - old.instant_at(old.size - 1)
+        assert apart_us >= SECOND_US * RATE_UNIT // max(before, after)
+
+
 @pytest.mark.parametrize(
     ("max_send_rate", "fraction", "rate"),
     [(14.0, 0.9, 12_600), (1.0, 0.9, 900), (14.777, 1.0, 14_777), (0.0, 0.9, 0)],

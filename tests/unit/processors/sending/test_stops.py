@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processors.sending.lanes import Lane
 from processors.sending.stops import (
@@ -15,6 +17,7 @@ from processors.sending.stops import (
     PROBE_LONGEST_US,
     UNTRIED_US,
     Stop,
+    TriesSince,
     begun,
     due_probes,
     ended_by,
@@ -118,6 +121,18 @@ def test_a_stop_that_no_mail_waits_for_is_over() -> None:
     """
     one, off = stop("example.com"), stop(why=DISABLED)
     over_at = one.probe_at + UNTRIED_US
-    assert idle({"example.com": one}, over_at - 1) == []
-    assert idle({"example.com": one}, over_at) == [one]
-    assert idle({ACCOUNT: off, "example.com": one}, over_at) == []
+    tries = TriesSince(0, 0)
+    assert idle({"example.com": one}, over_at - 1, tries) == []
+    assert idle({"example.com": one}, over_at, tries) == [one]
+    assert idle({ACCOUNT: off, "example.com": one}, over_at, tries) == []
+
+
+@given(st.integers(0, 2 * UNTRIED_US), st.integers(0, 2 * UNTRIED_US))
+def test_nobody_had_mail_only_where_somebody_would_have_tried_it(wait: int, later: int) -> None:
+    """A sender that begins now, or lets go now what people held, has tried nothing yet."""
+    account, domain = stop(), stop("example.com")
+    at = account.probe_at + UNTRIED_US + later
+    tries = TriesSince(at - wait, at)
+    assert idle({"example.com": domain}, at, tries) == []
+    over = idle({ACCOUNT: account, "example.com": domain}, at, tries)
+    assert over == ([account] if wait >= UNTRIED_US else [])
