@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailtumble.day import Day
 from mailtumble.outlook import Outlook
 from mailtumble.ports.store import Item
 from mailtumble.sender.entry import Entry
@@ -69,10 +70,16 @@ def holds(outlook: Outlook, entry: Entry) -> list[Hold]:
         if scope in scopes(entry.lane) and entry.received_at >= pause.since
     ]
     found += [of_stop(each) for each in outlook.stops.values() if each.covers(entry.lane)]
-    if outlook.is_used_up(entry):
-        kept = "" if outlook.is_urgent(entry) else ", but for what is kept for urgent mail,"
-        found.append(Hold(how="day", what=f"the day's quota{kept}", until=outlook.freed_at(entry)))
+    urgent = outlook.is_urgent(entry)
+    if not outlook.day.has_room(urgent=urgent):
+        found.append(of_day(outlook.day, urgent=urgent))
     return found
+
+
+def of_day(day: Day, *, urgent: bool) -> Hold:
+    """A day's quota that is used up."""
+    kept = "" if urgent else ", but for what is kept for urgent mail,"
+    return Hold(how="day", what=f"the day's quota{kept}", until=day.frees_at(1, urgent=urgent))
 
 
 def of_pause(scope: str, pause: Pause, begun: Item) -> Hold:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from mailtumble.day import Day
 from mailtumble.ports.store import Item, ItemStore, Key
 from mailtumble.sender.destinations import ITEM as SLOWED
 from mailtumble.sender.destinations import limited_rate_milli, read_slowed
@@ -18,14 +18,12 @@ from mailtumble.sender.quota import KnownQuota, rate_milli, read_control, read_q
 from mailtumble.sender.standing import Standing
 from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import read_stops
-from mailtumble.sender.usage import OwnSends
 from mailtumble.turns import Group, Turns
 from mailtumble.wiring import Wiring
 from mailtumble.worker.assembly import Plan
 from mailtumble.worker.horizon import buckets_of, number
 from mailtumble.worker.views import paused_at_key
 from processors.fleet.decider import Pause
-from processors.sending.day import UNLIMITED, frees_at, reserve
 from processors.sending.estimate import latest, leaves_at
 from processors.sending.pacing import AHEAD_SLICES, Slice, slice_number
 from processors.sending.stops import Stops, covered
@@ -54,10 +52,11 @@ class Outlook:
     def __init__(self, wired: Wiring) -> None:
         """Read queue, quota, stops and pauses."""
         store, plan = wired.store(), wired.plan()
+        begun_at = wired.clock.now()
         self.entries = [read_entry(item) for item in in_buckets(store, "queue", str)]
-        # Not before: the mails that have left while it was read are gone, and those that are on
-        # their way are in it no more.
         self.now = wired.clock.now()
+        # Mails left while it was read: what was read is the queue of half-way.
+        read_us = (self.now - begun_at) // 2
         fleet = store.get("fleet", QUOTA)
         self.quota: KnownQuota | None = read_quota(fleet)
         first = slice_number(self.now)
@@ -67,11 +66,12 @@ class Outlook:
         begun = [item for item in store.get_all("slices", keys) if item is not None]
         current = next((item for item in begun if item["slice"] == first), None)
         self.rate_milli = _rate_milli(current, fleet, plan.rate_fraction, self.now)
-        self._next_at = max(self.now, _taken_until(begun))
+        # Those that are on their way are in it no more; their instants come before all others.
+        self._next_at = max(self.now, _taken_until(begun)) - read_us
         self._standing = Standing(store, plan.generation, plan.rules.address_key)
         self._standing.poll()
         self.stops: Stops = read_stops(store.get("fleet", STOPS))
-        self._reserve = plan.daily_reserve
+        self.day = Day(wired, self.quota, self.now)
         self._wired = wired
         self._shard_of = {
             each: shard.id
@@ -107,14 +107,6 @@ class Outlook:
     def is_urgent(self, entry: Entry) -> bool:
         """Whether it goes before others, and on the day's reserve."""
         return self._turns.is_urgent(entry)
-
-    def is_used_up(self, entry: Entry) -> bool:
-        """Whether nothing is left of the day's quota for such a mail."""
-        return self._left_today(urgent=self.is_urgent(entry)) < 1
-
-    def freed_at(self, entry: Entry) -> int | None:
-        """When the day's quota, which is used up, frees for such a mail; None: no saying."""
-        return self._freed_at(1 - self._left_today(urgent=self.is_urgent(entry)))
 
     def held(self, entry: Entry) -> bool:
         """Whether it does not leave until somebody, or SES, lets it."""
@@ -171,33 +163,15 @@ class Outlook:
 
     def _fleet_leaves_at(self, mails: float, due_at: int, *, urgent: bool) -> int | None:
         at = leaves_at(mails, self.rate_milli or 0, due_at, self._next_at)
-        wanted = mails - self._left_today(urgent=urgent)
-        if at is None or wanted <= 0:
+        if at is None or mails <= self.day.left(urgent=urgent):
             return at
-        freed_at = self._freed_at(wanted)
+        freed_at = self.day.frees_at(mails, urgent=urgent)
         return None if freed_at is None else max(at, freed_at)
 
     @property
     def frees_at(self) -> int | None:
         """When the day's quota, which is used up, frees for other mail than urgent; else None."""
-        wanted = 1 - self._left_today(urgent=False)
-        return self._freed_at(wanted) if wanted > 0 else None
-
-    def _freed_at(self, wanted: float) -> int | None:
-        return frees_at(self._sent_today, math.ceil(wanted), self.now)
-
-    @cached_property
-    def _sent_today(self) -> Sequence[tuple[int, int]]:
-        wired = self._wired
-        shards = [each.id for each in wired.stream().shards()]
-        return OwnSends(wired.store(), wired.settings.generation, shards).by_minute(self.now)
-
-    def _left_today(self, *, urgent: bool) -> float:
-        quota = self.quota
-        if quota is None or quota.max_24h == UNLIMITED:
-            return math.inf
-        kept = 0 if urgent else reserve(quota.max_24h, self._reserve)
-        return quota.max_24h - quota.sent_24h - kept
+        return None if self.day.has_room(urgent=False) else self.day.frees_at(1, urgent=False)
 
 
 def timers(store: ItemStore, application: str, generation: str) -> list[Item]:

@@ -54,6 +54,18 @@ def checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
     return distinct
 
 
+def checked_domain(domain: str) -> str:
+    """A domain in lower case, without the ``@`` that may stand before it.
+
+    Raises:
+        BadInput: no target's domain is like that.
+    """
+    name = domain.removeprefix("@").lower()
+    if not _is_plain(f"x@{name}") or set(name) & set("@*"):
+        raise BadInput(f"{domain!r} is no domain: give it as behind a target's @, in ASCII")
+    return name
+
+
 def checked_address(address: str) -> str:
     """An address as such: no name beside it, no brackets around it. It need not be ASCII.
 

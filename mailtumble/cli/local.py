@@ -14,7 +14,18 @@ from mailtumble.cli.output import print_json, print_table
 from mailtumble.cli.sent import sent
 from mailtumble.cli.smtp import smtp
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
+from schemas.errors import BadInput
 
+OF_SES = (
+    "rate",
+    "daily_quota",
+    "limiter",
+    "latency_ms",
+    "error_rate",
+    "lost_reply_rate",
+    "refuses",
+)
+"""The options that are settings of the local SES."""
 NEXT = """\
 Next, in another shell in this folder:
   mailtumble aliases add info@house.example you@example.com
@@ -27,7 +38,11 @@ Ctrl-C ends it all."""
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--smtp-port", default=2525, show_default=True, help="Where mail comes in; 0: a free port."
+    "--smtp-port",
+    type=click.IntRange(0, 65_535),
+    default=2525,
+    show_default=True,
+    help="Where mail comes in; 0: a free port.",
 )
 @click.option(
     "--rate", default=14.0, show_default=True, help="The local SES's limit, recipients a second."
@@ -42,11 +57,19 @@ Ctrl-C ends it all."""
     show_default=True,
     help="How it measures the rate.",
 )
-@click.option("--latency-ms", default=0, help="How long it takes for each answer.")
-@click.option("--error-rate", default=0.0, help="The share of sends that fail: 0.02 is 1 in 50.")
+@click.option(
+    "--latency-ms", default=0, show_default=True, help="How long it takes for each answer."
+)
+@click.option(
+    "--error-rate",
+    default=0.0,
+    show_default=True,
+    help="The share of sends that fail: 0.02 is 1 in 50.",
+)
 @click.option(
     "--lost-reply-rate",
     default=0.0,
+    show_default=True,
     help="The share that it accepts without an answer: their outcome is unknown.",
 )
 @click.option(
@@ -76,7 +99,14 @@ def command(
     del debug
     if context.invoked_subcommand is not None:
         return
-    from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415 - slow to import
+    # Slow to import.
+    from mailtumble.local.ses.account import AccountSettings  # noqa: PLC0415
+    from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415
+
+    try:
+        AccountSettings(**{name: of_the_stack[name] for name in OF_SES})
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
     options = StackOptions(
         state_dir=(state_dir or Path(DEFAULT_DIR)).absolute(),

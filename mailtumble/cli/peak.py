@@ -1,4 +1,7 @@
-"""``mailtumble queue peak``: the highest rate of any second, beside what SES allowed then."""
+"""``mailtumble queue peak``: the highest rate of any second, beside what SES allowed then.
+
+Seconds are those of the clock, in UTC, as core's counters have them.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +50,16 @@ class Limit:
     "as_json",
     is_flag=True,
     help="{since, until, peak, limits: [{since, max_send_rate, peak}]}, where a peak is {second, "
-    "calls, accepted, refused, deferred, failed, max_send_rate}; null: no call, or not known.",
+    "calls, accepted, refused, deferred, failed, unanswered, max_send_rate}; null: no call, or not "
+    "known.",
 )
 @state_option
 def peak(*, since: str, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     """Tell the highest rate of any second, beside the MaxSendRate of that time.
 
-    By the times at which SES was called, whatever it answered, all senders together. Where
-    MaxSendRate has changed, each of its values has a peak of its own.
+    By the times at which SES was called, whatever it answered, all senders together. A second is
+    one of the clock, in UTC. Where MaxSendRate has changed, each of its values has a peak of its
+    own.
 
     \b
     Example:  mailtumble queue peak
@@ -149,6 +154,7 @@ def _peak(seconds: Mapping[int, Sums], limits: list[Limit]) -> dict[str, Any] | 
         "refused": sums.refused,
         "deferred": sums.deferred,
         "failed": sums.failed,
+        "unanswered": sums.unanswered,
         "max_send_rate": _in_force(limits, at).max_send_rate,
     }
 

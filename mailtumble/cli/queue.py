@@ -10,15 +10,18 @@ from typing import Any, Final, TypeVar
 import click
 
 from mailtumble.cli import orders, state
+from mailtumble.cli.checks import checked_domain
 from mailtumble.cli.orders import Order, order_options
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table, printable
 from mailtumble.cli.peak import peak
 from mailtumble.cli.state import state_option
+from mailtumble.day import Day
 from mailtumble.drains import Left, UnderWay, left
-from mailtumble.holds import of_pause, of_stop
+from mailtumble.holds import of_day, of_pause, of_stop
 from mailtumble.outlook import Outlook, in_buckets
 from mailtumble.sender.entry import read_entry
-from mailtumble.sender.standing import Standing
+from mailtumble.sender.quota import known_quota
+from mailtumble.sender.standing import Standing, scopes
 from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import read_stops
 from mailtumble.story import duration, listed
@@ -26,6 +29,7 @@ from mailtumble.wiring import Wiring
 from mailtumble.worker.views import iso, paused_at_key
 from processors.fleet.decider import AT, EVERYBODY, whose_sending
 from processors.sending import stops
+from processors.sending.lanes import domain_of
 from processors.sending.pacing import RATE_UNIT
 from schemas.errors import BadInput, MailtumbleError
 from schemas.ids import FLEET_SUBJECT
@@ -165,16 +169,20 @@ def _order(
         print_hint("What is left of it: mailtumble queue status")
     if what is Command.RESUME:
         _tell_what_holds(wired, scope)
-    elif tenant is not None and not _is_known(wired, tenant):
+    elif scope != EVERYBODY and not _is_known(wired, scope):
+        kind = "tenant" if domain is None else "domain"
+        name = scope.removeprefix(AT)
         print_hint(
-            printable(
-                f"Nothing is known of a tenant {tenant}: no alias and no waiting mail has it."
-            )
+            printable(f"Nothing is known of a {kind} {name}: no alias and no waiting mail has it.")
         )
 
 
 def _tell_what_holds(wired: Wiring, scope: str) -> None:
-    """What was resumed may be held by something else: the fleet's pause, or SES."""
+    """What was resumed may be held by something else: the fleet's pause, SES, or a day's quota.
+
+    A domain that SES does not let mail go out from holds some of the fleet's, and of a tenant's
+    perhaps: that is told where all is resumed.
+    """
     store, generation = wired.store(), wired.settings.generation
     standing = Standing(store, generation, wired.plan().rules.address_key)
     standing.poll()
@@ -185,21 +193,28 @@ def _tell_what_holds(wired: Wiring, scope: str) -> None:
         if EVERYBODY in {each, scope}
     ]
     stopped = read_stops(store.get("fleet", STOPS))
-    held += [of_stop(each) for each in stopped.values() if each.scope == stops.ACCOUNT]
+    told = [each for each in stopped.values() if scope == EVERYBODY or each.scope == stops.ACCOUNT]
+    held += map(of_stop, told)
+    day = Day(wired, known_quota(store), wired.clock.now())
+    if not day.has_room(urgent=False):
+        held.append(of_day(day, urgent=False))
     for each in held:
         print_line(f"but {each.told}")
 
 
-def _is_known(wired: Wiring, tenant: str) -> bool:
-    """Whether an alias, or mail that waits, is of this tenant; where that can't be asked, it is."""
+def _is_known(wired: Wiring, scope: str) -> bool:
+    """Whether an alias, or mail that waits, is of this scope; where that can't be asked, it is."""
     try:
         aliases = wired.aliases().list()
     except MailtumbleError:
         return True
-    if any(each.tenant == tenant for each in aliases):
+    of_aliases = (
+        {each.tenant, *(AT + domain_of(target) for target in each.targets)} for each in aliases
+    )
+    if any(scope in each for each in of_aliases):
         return True
     waiting = in_buckets(wired.store(), "queue", str)
-    return any(read_entry(item).tenant == tenant for item in waiting)
+    return any(scope in scopes(read_entry(item).lane) for item in waiting)
 
 
 def _scope(tenant: str | None, domain: str | None) -> str:
@@ -212,7 +227,7 @@ def _scope(tenant: str | None, domain: str | None) -> str:
             raise BadInput(f"{option} is empty: leave it out for the whole fleet")
     if tenant is not None and tenant.startswith(AT):
         raise BadInput(f"--tenant {tenant}: no tenant begins with @; a domain is given by --domain")
-    return AT + domain.removeprefix(AT).lower() if domain else tenant or EVERYBODY
+    return AT + checked_domain(domain) if domain else tenant or EVERYBODY
 
 
 def queue_status(wired: Wiring) -> dict[str, Any]:
@@ -220,6 +235,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
     outlook = Outlook(wired)
     under_way = UnderWay(wired.store(), wired.settings.generation)
     quota, rate_milli = outlook.quota, outlook.rate_milli
+    now = wired.clock.now()  # when it is told; to read all that took its time
     tenants = [
         {
             "tenant": group.tenant,
@@ -227,7 +243,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             "waiting": group.waiting,
             "due": group.due,
             "held": group.held,
-            "eta_seconds": _eta_s(outlook.last_leaves_at(group), outlook.now),
+            "eta_seconds": _eta_s(outlook.last_leaves_at(group), now),
         }
         for group in outlook.groups.values()
     ]
@@ -264,7 +280,7 @@ def _left(found: Left) -> dict[str, Any]:
 
 
 def _eta_s(at: int | None, now: int) -> int | None:
-    return None if at is None else round((at - now) / SECOND_US)
+    return None if at is None else max(0, round((at - now) / SECOND_US))
 
 
 def _last(etas_s: Sequence[Any], outlook: Outlook) -> int | None:

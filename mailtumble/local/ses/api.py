@@ -80,14 +80,11 @@ class SesApi:
     async def send_email(self, request: web.Request) -> web.StreamResponse:
         """``SendEmail``: check, admit, keep, reply, publish; what is refused sends nothing."""
         call = await self._parse(await request.read())
-        if self._account.fails_now():
-            message = "An internal error occurred (error_rate)."
-            raise ApiError("InternalFailure", message, 500)
-        if call.configuration_set is not None and self._publisher.full:
-            message = "Too many events wait to be published."
-            raise ApiError("ServiceUnavailable", message, 503)
-        self._account.lets_out(call.source.rpartition("@")[2].rstrip(">").lower())
-        self._account.admit(self._clock(), len(call.recipients))
+        try:
+            self._admit(call)
+        except ApiError:
+            await self._wait_latency()
+            raise
         accepted_at = datetime.now(UTC)
         message_id = outbound_message_id(accepted_at)
         kept = (call, message_id, accepted_at, request.remote or "127.0.0.1")
@@ -101,6 +98,17 @@ class SesApi:
             # Accepted is accepted, whether the client is still there or not.
             if call.configuration_set is not None:
                 self._publisher.submit(position)
+
+    def _admit(self, call: SendRequest) -> None:
+        """Decide on a call; it counts from now on, however long its answer takes."""
+        if self._account.fails_now():
+            message = "An internal error occurred (error_rate)."
+            raise ApiError("InternalFailure", message, 500)
+        if call.configuration_set is not None and self._publisher.full:
+            message = "Too many events wait to be published."
+            raise ApiError("ServiceUnavailable", message, 503)
+        self._account.lets_out(call.source.rpartition("@")[2].rstrip(">").lower())
+        self._account.admit(self._clock(), len(call.recipients))
 
     async def get_account(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
         """``GetAccount``. Its own limit of one call a second is not enforced."""

@@ -24,12 +24,14 @@ def _outcome(script: Script, **changes: Any) -> Any:  # noqa: ANN401 - scripts h
         "rss_mb": [100.0, 150.0, 160.0],
         "per_s": 76.0,
         "throttled": 0,
+        "ended": changes.get("mails", 50_000),
         **changes,
     }
     evidence, mails = script("_burst_evidence"), told["mails"]
     names = frozenset(map(str, range(mails)))
     sent = evidence.Sent(Counter(names), [BEGAN + each / told["per_s"] for each in range(mails)])
     received = evidence.Kind(mails, set(names), BEGAN, BEGAN + told["on_stream_s"])
+    ended = evidence.Kind(told["ended"], set(map(str, range(told["ended"]))), BEGAN, BEGAN)
     processes = (*script("burst").PRODUCT, *script("burst").SERVERS)
     watched = script("_burst_watch")
     return script("_burst_run").Outcome(
@@ -37,7 +39,7 @@ def _outcome(script: Script, **changes: Any) -> Any:  # noqa: ANN401 - scripts h
         began=BEGAN,
         offered=BEGAN + told["offered_s"],
         wanted=names,
-        on_stream=evidence.OnStream(kinds={"MailReceived": received}),
+        on_stream=evidence.OnStream(kinds={"MailReceived": received, "MailCompleted": ended}),
         sent=sent,
         stats={"throttled": told["throttled"], "peak_per_second": 77},
         taken={
@@ -51,6 +53,7 @@ def _outcome(script: Script, **changes: Any) -> Any:  # noqa: ANN401 - scripts h
     ("changes", "complaints"),
     [
         ({}, []),
+        ({"ended": 49_999}, ["mails have not ended"]),
         ({"throttled": 1}, ["SES throttled calls"]),
         ({"per_s": 72.0}, ["the drain took too long"]),
         ({"offered_s": 61.0}, ["the mails were offered too slowly: what came of it says little"]),

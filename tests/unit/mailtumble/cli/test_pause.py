@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailtumble.cli.queue import command
-from mailtumble.ports.store import Put
+from mailtumble.ports.store import Put, Update
 from schemas.errors import RetryableError
 from schemas.events import SendingPaused, SendingResumed
 
@@ -49,6 +49,53 @@ class TestWhatElseHolds:
         """One line."""
         run(command, "pause", "--tenant", "house")
         assert run(command, "resume", "--tenant", "house").stdout.count("\n") == 1
+
+    def test_what_holds_only_some_of_the_fleet_s_mail_is_told_where_all_is_resumed(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """A domain that SES lets nothing out from, and a day that is used up; of a tenant both."""
+        world.learn_quota()
+        world.items.write(Update("fleet", {"name": "quota"}, set={"sent_24h": 47_500}))
+        item = {"scope": "x.example", "why": "no MX", "since": 1, "probe_at": 9, "probes": 0}
+        world.items.write(Put("fleet", {"name": "stops", "version": 1, "standing": [item]}))
+        day = "but the day's quota, but for what is kept for urgent mail, is used up"
+        run(command, "pause")
+        said = run(command, "resume").stdout.splitlines()
+        assert said[1].startswith("but sending from x.example is stopped since ")
+        assert said[2:] == [day]
+        run(command, "pause", "--tenant", "house")
+        assert run(command, "resume", "--tenant", "house").stdout.splitlines()[1:] == [day]
+
+
+class TestUnknownDomain:
+    """Of a domain too: nothing is paused by it, as things stand."""
+
+    @pytest.mark.parametrize("verb", ["pause", "drain"])
+    def test_it_is_obeyed_and_told(self, run: Run, verb: str) -> None:
+        """An alias may stand for an address there later."""
+        result = run(command, verb, "--domain", "Fra.example")
+        assert "to fra.example" in result.stdout
+        assert "Nothing is known of a domain fra.example: no alias" in result.stderr
+
+    def test_one_that_an_alias_or_waiting_mail_goes_to_is_known(
+        self, world: SmallWorld, run: Run
+    ) -> None:
+        """In whatever case its addresses were given."""
+        world.repository.put("a@shop.example", ("cat@Near.example",), "shop")
+        assert run(command, "pause", "--domain", "near.example").stderr == ""
+        run(command, "resume", "--domain", "near.example")
+        world.receive(1, "a@shop.example")
+        world.repository.remove("a@shop.example")
+        assert run(command, "pause", "--domain", "near.example").stderr == ""
+
+    @pytest.mark.parametrize(
+        "given", ["joe@far.example", "*.far.example", "far example", "b\u00fccher.example", "a,b"]
+    )
+    def test_what_is_no_domain_is_refused(self, fail: Exit, given: str) -> None:
+        """It would be told of as paused, and hold nothing."""
+        code, said = fail("queue", "pause", "--domain", given)
+        assert code == 2
+        assert "is no domain: give it as behind a target's @, in ASCII" in said
 
 
 class TestUnknownTenant:

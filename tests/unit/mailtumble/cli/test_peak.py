@@ -76,6 +76,7 @@ def test_real_sends_are_counted_by_the_time_of_their_calls(world: SmallWorld, ru
         "refused": 0,
         "deferred": 0,
         "failed": 0,
+        "unanswered": 0,
         "max_send_rate": 14,
     }
 

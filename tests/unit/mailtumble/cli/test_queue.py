@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mailtumble import throughput
 from mailtumble.cli.mail import command as mail_command
 from mailtumble.cli.queue import command
-from mailtumble.ports.store import Put, Update
+from mailtumble.ports.store import Page, Put, Update
 from mailtumble.worker.views import iso
 from processors.throughput.projection import Grain
 from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US
@@ -76,6 +77,24 @@ def test_the_estimate_is_what_is_due_by_the_rate(world: SmallWorld, run: Run) ->
         "64 wait, 63 due now; 13.328 may leave a second, the last of them in 5.0 s. "
         "In the last 24 hours 0 of 50000 were sent.\n"
     )
+
+
+def test_the_time_that_reading_takes_has_passed_when_it_is_told(
+    world: SmallWorld, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a second for the queue, a second for the rest: 4.8 s from half-way are 3.6 then."""
+    for number in range(32):
+        world.receive(number)
+    world.learn_quota()
+    query, one_at_a_time = world.items.query, threading.Lock()
+
+    def slow(*arguments: Any, **options: Any) -> Page:
+        with one_at_a_time:
+            world.clock.advance(1 / 512)
+        return query(*arguments, **options)
+
+    monkeypatch.setattr(world.items, "query", slow)
+    assert json.loads(run(command, "status", "--json").stdout)["eta_seconds"] == 4
 
 
 def test_the_slice_of_now_says_the_rate_that_holds(world: SmallWorld, run: Run) -> None:

@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -307,6 +308,19 @@ def test_failing_sends_send_nothing(api: RunningApi, ses: BaseClient) -> None:
     api.set(error_rate=0, latency_ms=1)
     _send(ses)
     assert api.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"error_rate": 1.0}, {"refuses": "suspended"}, {"daily_quota": 0}]
+)
+def test_a_refusal_takes_as_long_as_any_answer(
+    api: RunningApi, ses: BaseClient, change: dict[str, Any]
+) -> None:
+    """A sender that is tried with it must not hear of a throttle sooner than on the network."""
+    api.set(latency_ms=150, **change)
+    begun = time.monotonic()
+    _refusal(ses)
+    assert time.monotonic() - begun >= 0.15
 
 
 def test_settings_are_told_and_nonsense_is_refused(api: RunningApi) -> None:
