@@ -46,6 +46,7 @@ class Seen:
     servers_cpu_s: float = 0.0
     machine_cpu_s: float = 0.0
     doubled: int = 0
+    refused_before: int = 0
 
     @contextlib.contextmanager
     def watching(self, stage: Stage) -> Iterator[None]:
@@ -140,6 +141,7 @@ def _watch(stage: Stage, run: Run) -> Seen:
         while (elapsed := time.monotonic() - begin) < run.seconds:
             if changes and elapsed >= run.seconds / 2:
                 changes = False
+                seen.refused_before = stage.look().throttled
                 if run.changed_to:
                     stage.change_rate(run.changed_to)
                 stage.kill(run.killed)
@@ -174,6 +176,7 @@ def outcome_of(run: Run, seen: Seen) -> Outcome:
         least=run.least,
         refusable_us=run.refusable_us,
         refused_for_us=round((refused[-1] - refused[0]) * SECOND_US) if refused else 0,
+        refused_before=seen.refused_before,
         # Nobody decides here about a second attempt: none can have been marked.
         unmarked=seen.doubled,
         cpu=Cpu(

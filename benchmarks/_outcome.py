@@ -55,6 +55,8 @@ class Outcome:
         refusable_us: for so long after the first refusal there may be others; 0: there may be none;
             None: nothing is asked.
         refused_for_us: from the first refusal to the last.
+        refused_before: how many calls were refused before anything had changed; never any may be,
+            where something is asked.
         lost: mails that SES never got, or that never ended.
         unmarked: mails that SES has accepted twice, and the log does not say that it may have.
         doubled: mails that SES has accepted twice; where they are to be marked there have to be
@@ -74,6 +76,7 @@ class Outcome:
     least: float | None = None
     refusable_us: int | None = 0
     refused_for_us: int = 0
+    refused_before: int = 0
     lost: int = 0
     unmarked: int = 0
     doubled: int | None = None
@@ -88,6 +91,8 @@ class Outcome:
             return False
         if self.refusable_us is None or not self.throttled:
             return True
+        if self.refused_before:
+            return False
         return bool(self.refusable_us) and self.refused_for_us <= self.refusable_us
 
     def row(self) -> tuple[Cell, ...]:

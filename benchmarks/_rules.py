@@ -7,6 +7,7 @@ a local stack.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,8 @@ def _lost(policy: UnknownPolicy, *, events: bool) -> Iterator[Rule]:
     yield Rule(what, unknown, "some", unknown > 0)
     open_ = len(outcome.wanted - ended)
     yield Rule("  mails that have not ended", open_, "0", open_ == 0)
+    never = len(outcome.wanted - outcome.sent.mails.keys())
+    yield Rule("  mails that SES has not got", never, "0", never == 0)
     yield _some_or_none("  parked", parked, some=policy is UnknownPolicy.PARK and not events)
     again = policy is UnknownPolicy.RESEND and not events
     yield _some_or_none("  sent twice", len(doubled), some=again)
@@ -150,7 +153,7 @@ def _told() -> Iterator[Rule]:
     outcome = burst(Load(mails=2 * MAILS, rate=RATE, size=SIZE, look=looks))
     errors = looks.errors(outcome.sent.at[-1])
     what = f"estimate by queue status, {len(errors)} times in a real drain: median error, %"
-    yield _estimate(what, median(errors))
+    yield _estimate(what, median(errors) if errors else math.inf)
     yield _throttled(outcome)
 
 

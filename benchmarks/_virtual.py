@@ -13,7 +13,7 @@ from _outcome import LEAST, Outcome, least_after_change, least_after_deaths
 
 from mailtumble.local.ses.limiters import LIMITERS
 from processors.sending.control import EPOCH_US
-from tests.simulation.pacing import Result, Scene, run
+from tests.simulation.pacing import Result, Scene, changes_at, run
 
 SENDER: Final = "virtual"
 FULLER: Final = 0.982
@@ -72,6 +72,9 @@ def _row(
         least=least,
         refusable_us=refusable_us,
         refused_for_us=_longest(results),
+        refused_before=sum(
+            1 for each in results for at in each.refused_at if at < changes_at(scene)
+        ),
         remark=remark,
     )
 

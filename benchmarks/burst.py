@@ -28,6 +28,8 @@ from typing import Final
 from _burst_run import Load, Outcome, burst
 from _measure import Cell, Table, command, show
 
+from schemas.errors import MailtumbleError
+
 ON_STREAM_WITHIN_S: Final = 90.0
 BURST: Final = 50_000
 """Bounds of coming in, and of memory that is flat, are for so many. Of fewer, offered at the same
@@ -133,6 +135,11 @@ def lost(outcome: Outcome) -> int:
     return len(outcome.wanted - outcome.sent.mails.keys())
 
 
+def left_open(outcome: Outcome) -> int:
+    """Mails of which the log does not say how they ended."""
+    return len(outcome.wanted - outcome.on_stream.of("MailCompleted").mails)
+
+
 def doubled(outcome: Outcome) -> int:
     """Acceptances above one a mail."""
     return sum(count - 1 for count in outcome.sent.mails.values())
@@ -186,6 +193,7 @@ def complaints(outcome: Outcome, *, paced: bool) -> list[str]:
     load = outcome.load
     found = [
         (lost(outcome) > 0, "mails were lost"),
+        (left_open(outcome) > 0, "mails have not ended"),
         (doubled(outcome) > 0, "mails were doubled"),
         (outcome.stats["throttled"] > 0, "SES throttled calls"),
         (
@@ -229,8 +237,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (options.mails, options.rate, True),
         (options.sustained, OUT_OF_THE_WAY, False),
     ):
-        if mails:
+        if not mails:
+            continue
+        try:
             outcome = burst(Load(mails=mails, rate=rate, size=options.size))
+        except (MailtumbleError, OSError) as error:  # what was measured before is shown
+            wrong.append(str(error))
+        else:
             tables += [stages(outcome), results(outcome, paced=paced), processes(outcome)]
             wrong += complaints(outcome, paced=paced)
     show(tables, as_json=options.json)
