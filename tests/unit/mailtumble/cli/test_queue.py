@@ -88,7 +88,7 @@ def test_the_time_that_reading_takes_has_passed_when_it_is_told(
     world.learn_quota()
     query, one_at_a_time = world.items.query, threading.Lock()
 
-    def slow(*arguments: Any, **options: Any) -> Page:
+    def slow(*arguments: Any, **options: Any) -> Page:  # noqa: ANN401 - handed on
         with one_at_a_time:
             world.clock.advance(1 / 512)
         return query(*arguments, **options)
