@@ -23,7 +23,7 @@ from schemas.errors import MailtumbleError
 WORKERS: Final = ("core", "sender", "intake")
 READY_WITHIN_S: Final = 30.0
 WATCH_S: Final = 0.25
-NICENESS: Final = {"core": 19, "sender": 2}
+NICENESS: Final = {"core": 19, "sender": 5}
 """On a machine that is busy, what comes in is taken in first, as AWS does for all; what is due
 leaves at its instant, save for some of it; decisions may be late."""
 DEATHS_MAX: Final = 3
