@@ -20,13 +20,14 @@ class Day:
         self._wired = wired
         self._quota = quota
         self._now = now
+        self._reserve = wired.plan().daily_reserve
 
     def left(self, *, urgent: bool) -> float:
         """How many recipients may yet be sent to; what is not urgent leaves the reserve alone."""
         quota = self._quota
         if quota is None or quota.max_24h == UNLIMITED:
             return math.inf
-        kept = 0 if urgent else reserve(quota.max_24h, self._wired.plan().daily_reserve)
+        kept = 0 if urgent else reserve(quota.max_24h, self._reserve)
         return quota.max_24h - quota.sent_24h - kept
 
     def has_room(self, *, urgent: bool) -> bool:

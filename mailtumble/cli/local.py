@@ -16,16 +16,6 @@ from mailtumble.cli.smtp import smtp
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
 from schemas.errors import BadInput
 
-OF_SES = (
-    "rate",
-    "daily_quota",
-    "limiter",
-    "latency_ms",
-    "error_rate",
-    "lost_reply_rate",
-    "refuses",
-)
-"""The options that are settings of the local SES."""
 NEXT = """\
 Next, in another shell in this folder:
   mailtumble aliases add info@house.example you@example.com
@@ -104,7 +94,8 @@ def command(
     from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415
 
     try:
-        AccountSettings(**{name: of_the_stack[name] for name in OF_SES})
+        # All but this one are the local SES's own.
+        AccountSettings(**{k: v for k, v in of_the_stack.items() if k != "smtp_port"})
     except ValueError as error:
         raise BadInput(str(error)) from error
 

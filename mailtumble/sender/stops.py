@@ -146,7 +146,8 @@ class StopWatch:
                 found.append(_stopped(each))
             if each.over_at and each.over_at < before:
                 found.append(_restored(each))
-        ended = self._end_all(stops.idle(self.standing, now, self._tries_since(now, paused)))
+        tries = self._tries_since(now, paused=paused)
+        ended = self._end_all(stops.idle(self.standing, now, tries))
         return [*self._telling(found), *ended]
 
     def logged(self, fact: Fact) -> None:
@@ -167,7 +168,7 @@ class StopWatch:
 
         self._shared.change(after)
 
-    def _tries_since(self, now: int, paused: bool) -> stops.TriesSince:  # noqa: FBT001
+    def _tries_since(self, now: int, *, paused: bool) -> stops.TriesSince:
         """Since when this sender has tried what there is to try, of the account and of domains.
 
         Not before it was there, not while people held mail; of domains not while the account stood
