@@ -110,7 +110,7 @@ class _Subject:
 
     def _read(self, data: bytes) -> EventEnvelope:
         record = codec.decode(data)
-        _, self._ledger = kernel.judge(self._ledger, record, fingerprint(data))
+        _, self._ledger = kernel.judge(self._ledger, record, fingerprint(data), record.recorded_at)
         self._state = mail.fold(self._state, record.events)
         self.records.append(data)
         for event in record.events:

@@ -50,7 +50,7 @@ def fold_ours(history: History) -> list[bytes]:
     outputs: list[bytes] = []
     for data in history:
         record = codec.decode(data)
-        judgement, ledger = kernel.judge(ledger, record, fingerprint(data))
+        judgement, ledger = kernel.judge(ledger, record, fingerprint(data), record.recorded_at)
         if judgement is not kernel.Judgement.ACCEPTED:
             continue
         state = mail.fold(state, record.events)
@@ -206,7 +206,7 @@ def fold_as_far_as(last: Step, history: History) -> None:
     for data in history:
         record = codec.decode(data)
         if last >= Step.JUDGE:
-            _, ledger = kernel.judge(ledger, record, fingerprint(data))
+            _, ledger = kernel.judge(ledger, record, fingerprint(data), record.recorded_at)
         if last >= Step.EVOLVE:
             state = mail.fold(state, record.events)
         if last >= Step.DECIDE and not record.is_decision:

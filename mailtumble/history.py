@@ -120,9 +120,9 @@ def judged(mail_id: str, stored: Sequence[tuple[str, StoredRecord]]) -> History:
         if envelope is not None and problem:
             # Not folded, but decisions build on it: the other readers have taken it.
             if envelope.is_decision:
-                _, ledger = judge(ledger, envelope, fingerprint(record.data))
+                _, ledger = judge(ledger, envelope, fingerprint(record.data), record.arrived_at)
         elif envelope is not None:
-            judgement, ledger = judge(ledger, envelope, fingerprint(record.data))
+            judgement, ledger = judge(ledger, envelope, fingerprint(record.data), record.arrived_at)
             if judgement is Judgement.ACCEPTED:
                 state = mail.fold(state, envelope.events)
         step = Step(

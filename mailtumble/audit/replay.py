@@ -118,12 +118,16 @@ class Replay:
         if place in self._aside:
             # Not folded, but the head moves on: as ShardProcessor._go_around has it.
             if record is not None and record.is_decision:
-                _, memory.ledger = judge(memory.ledger, record, fingerprint(stored.data))
+                _, memory.ledger = judge(
+                    memory.ledger, record, fingerprint(stored.data), stored.arrived_at
+                )
             return
         if record is None:
             self.unread[place] = read.problem
             return
-        judgement, memory.ledger = judge(memory.ledger, record, fingerprint(stored.data))
+        judgement, memory.ledger = judge(
+            memory.ledger, record, fingerprint(stored.data), stored.arrived_at
+        )
         if judgement is Judgement.ACCEPTED:
             self._fold(shard, memory, stored, record)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+MILLISECOND_US: Final = 1_000
+"""Kinesis measures arrival in milliseconds; some emulators are finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,22 @@ class OutgoingRecord:
 class StoredRecord:
     """A record as the stream holds it.
 
-    ``sequence_number`` is padded to 64 digits; ``arrived_at`` is microseconds UTC, by the stream.
+    ``sequence_number`` is padded to 64 digits. ``arrived_at`` is in microseconds UTC, by the
+    stream's clock, and always whole milliseconds: any finer value is rounded down, as the Java
+    client rounds it. Every reader therefore judges a record by the same arrival time, whether it
+    got the record from Kinesis, from the KCL or from an archived segment.
     """
 
     sequence_number: str
     subject: str
     data: bytes
     arrived_at: int
+
+    def __post_init__(self) -> None:
+        """Round the arrival time down to whole milliseconds."""
+        finer = self.arrived_at % MILLISECOND_US
+        if finer:
+            object.__setattr__(self, "arrived_at", self.arrived_at - finer)
 
 
 @dataclass(frozen=True, slots=True)

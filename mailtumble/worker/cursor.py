@@ -102,12 +102,13 @@ class Cursor:
     def advance(self, sequence: str, arrived_at: int = 0) -> Update:
         """The part of a commit that moves the cursor, and is its fence.
 
-        ``arrived_at``: when what is now read of the stream had come to it (microseconds UTC).
+        ``arrived_at``: when the record arrived on the stream (microseconds UTC). The stored time
+        is the latest so far: the stream may stamp a record earlier than the one before it.
         """
         return Update(
             "cursors",
             self._key,
-            set={"sequence": sequence, "arrived_at": arrived_at},
+            set={"sequence": sequence, "arrived_at": max(self.arrived_at, arrived_at)},
             remove=("trying", "tries"),
             when=self._mine(),
         )
@@ -125,7 +126,7 @@ class Cursor:
             item = dict(zip(error.failed, error.items, strict=True)).get(0)
             if item is None or not self._is_done(item, sequence):
                 raise self._judge(item) from error
-        self.sequence, self.arrived_at = sequence, arrived_at
+        self.sequence, self.arrived_at = sequence, max(self.arrived_at, arrived_at)
         self._trying, self._tries = None, 0
 
     def write_in_place(self, writes: list[Action]) -> None:
@@ -186,8 +187,9 @@ class Cursor:
 
     def note(self, arrived_at: int) -> None:
         """Whatever had come until then is read, though no commit says so."""
-        self._change(Update("cursors", self._key, set={"arrived_at": arrived_at}))
-        self.arrived_at = arrived_at
+        latest = max(self.arrived_at, arrived_at)
+        self._change(Update("cursors", self._key, set={"arrived_at": latest}))
+        self.arrived_at = latest
 
     def close(self) -> None:
         """The shard is read to its end: its children may begin."""

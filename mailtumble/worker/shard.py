@@ -220,7 +220,9 @@ class ShardProcessor:
     ) -> list[Write]:
         """Judge, fold, react and decide one record; returns its writes."""
         memory = self._memory[record.subject]
-        judgement, ledger = judge(memory.ledger, record, fingerprint(stored.data))
+        judgement, ledger = judge(
+            memory.ledger, record, fingerprint(stored.data), stored.arrived_at
+        )
         if judgement is not Judgement.ACCEPTED:
             self._not_accepted(judgement)
             return []
@@ -361,7 +363,9 @@ class ShardProcessor:
         before, ledger = memory.state, memory.ledger
         record = read.envelope
         if record is not None and record.is_decision:
-            judgement, memory.ledger = judge(ledger, record, fingerprint(read.stored.data))
+            judgement, memory.ledger = judge(
+                ledger, record, fingerprint(read.stored.data), read.stored.arrived_at
+            )
             if judgement is Judgement.ACCEPTED and record.decider == memory.aggregate.decider:
                 self._settle(memory, record, read.stored, outputs, now)
         memory.state, writes = self.application.put_aside(memory.subject, before)

@@ -53,11 +53,12 @@ def test_append_tells_the_sequence_numbers_that_are_read(stream: EventStream) ->
 
 
 def test_arrival_is_told_in_microseconds_and_does_not_go_back(stream: EventStream) -> None:
-    """``arrived_at`` is microseconds since 1970: for this century 16 digits."""
+    """``arrived_at`` is whole milliseconds, in microseconds since 1970 (16 digits for long)."""
     stream.append(_records("mail:a", 3))
     times = [record.arrived_at for record in _read(stream, _shard_of(stream, "mail:a"), 3)]
     assert times == sorted(times)
     assert {len(str(time)) for time in times} == {16}
+    assert {time % 1_000 for time in times} == {0}
 
 
 def test_more_than_one_call_takes_is_appended_in_order(stream: EventStream) -> None:

@@ -49,14 +49,14 @@ def without_after() -> AbstractContextManager[object]:
     """Readers accept every decision that is new by its content, whatever it builds on."""
 
     def trusting(
-        ledger: Ledger, record: EventEnvelope, fingerprint: bytes
+        ledger: Ledger, record: EventEnvelope, fingerprint: bytes, arrived_at: int
     ) -> tuple[Judgement, Ledger]:
         if record.after is None:
-            return judge(ledger, record, fingerprint)
+            return judge(ledger, record, fingerprint, arrived_at)
         if fingerprint.hex() in ledger.seen:
             return Judgement.REPEATED, ledger
         heads = {**ledger.heads, record.decider: Head(record.id, fingerprint)}
-        seen = {**ledger.seen, fingerprint.hex(): record.recorded_at}
+        seen = {**ledger.seen, fingerprint.hex(): arrived_at}
         return Judgement.ACCEPTED, replace(ledger, heads=heads, seen=seen)
 
     return patch.object(shard, "judge", trusting)

@@ -39,7 +39,7 @@ def _read(records: list[EventEnvelope], ledger: Ledger = EMPTY) -> tuple[list[Ju
     """Judge a stream from its start, as any reader does."""
     judgements = []
     for record in records:
-        judgement, ledger = judge(ledger, record, _print(record))
+        judgement, ledger = judge(ledger, record, _print(record), record.recorded_at)
         judgements.append(judgement)
     return judgements, ledger
 
@@ -180,6 +180,41 @@ def test_ids_are_forgotten_in_the_end() -> None:
     later = samples.RECEIVED_AT + REMEMBERED_US + 1
     _, ledger = _read([_fact("old"), _fact("kept", samples.RECEIVED_AT + 1), _fact("new", later)])
     assert set(ledger.seen) == {"kept", "new"}
+
+
+def test_a_writer_whose_clock_is_ahead_makes_nothing_forgotten() -> None:
+    """Ids are forgotten by the stream's time; ``recorded_at`` plays no part."""
+    at = samples.RECEIVED_AT
+    ahead = _fact("ahead", at + 16 * DAY_US)
+    ledger = EMPTY
+    for record, arrived_at in ((_fact("first", at), at), (ahead, at + 1_000)):
+        judgement, ledger = judge(ledger, record, _print(record), arrived_at)
+        assert judgement is Judgement.ACCEPTED
+    again = _fact("first", at)
+    judgement, _ = judge(ledger, again, _print(again), at + 2_000)
+    assert judgement is Judgement.REPEATED
+
+
+def test_arrival_time_never_goes_back() -> None:
+    """A record that the stream stamps earlier than the one before counts as arrived with it."""
+    at = samples.RECEIVED_AT
+    ledger = EMPTY
+    for name, arrived_at in (("one", at + 5_000), ("two", at)):
+        record = _fact(name)
+        _, ledger = judge(ledger, record, _print(record), arrived_at)
+    assert ledger.seen == {"one": at + 5_000, "two": at + 5_000}
+    decision = _decision("d", GENESIS)
+    _, ledger = judge(ledger, decision, _print(decision), at + 9_000)
+    assert ledger.arrived_at == at + 9_000
+
+
+def test_a_record_that_is_not_accepted_does_not_move_the_arrival_time() -> None:
+    """Such a record is not stored, so a reader that goes on from the store can't know its time."""
+    at = samples.RECEIVED_AT
+    one, other = _decision("one", GENESIS), _decision("other", GENESIS)
+    _, before = judge(EMPTY, one, _print(one), at)
+    _, after = judge(before, other, _print(other), at + 16 * DAY_US)
+    assert after == before
 
 
 def test_ids_are_remembered_longer_than_any_queue_delivers() -> None:

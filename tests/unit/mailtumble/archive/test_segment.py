@@ -87,6 +87,13 @@ FIRST: list[object] = [ONE, "mail:1", 1, b"x"]
 SECOND: list[object] = [TWO, "mail:1", 2, b"y"]
 
 
+def test_arrival_times_read_from_a_segment_are_whole_milliseconds() -> None:
+    """A segment that was written with a finer time is judged as the workers judged its records."""
+    finer: list[object] = [ONE, "mail:1", 1_767_225_600_123_456, b"x"]
+    segment = unpack(*forged(HEADER, finer, SECOND))
+    assert segment.records[0].arrived_at == 1_767_225_600_123_000
+
+
 def test_a_forged_segment_that_is_right_is_read() -> None:
     """So that the next test is about what it changes."""
     assert len(unpack(*forged(HEADER, FIRST, SECOND)).records) == 2

@@ -221,6 +221,28 @@ def test_an_expired_iterator_is_renewed_after_the_last_record(clients: Clients) 
         stub.assert_no_pending_responses()
 
 
+@pytest.mark.parametrize(
+    ("given", "milliseconds"),
+    [
+        (1_767_225_600.123, 1_767_225_600_123),
+        (1_767_225_600.123999, 1_767_225_600_123),
+        (1_767_225_600.1235, 1_767_225_600_123),
+        (1_767_225_600, 1_767_225_600_000),
+    ],
+)
+def test_arrival_is_rounded_down_to_milliseconds(
+    clients: Clients, given: float, milliseconds: int
+) -> None:
+    """So that a worker in the embedded host and one in the KCL judge by the same time."""
+    batch = _batch(FIRST)
+    batch["Records"][0]["ApproximateArrivalTimestamp"] = given
+    with Stubber(clients.kinesis) as stub:
+        _expect(stub, {"ShardIteratorType": "TRIM_HORIZON"}, batch)
+        reader = KinesisStream(clients.kinesis, "events").reader("shardId-0", after=None)
+        (record,) = reader.read(10).records
+    assert record.arrived_at == milliseconds * 1_000
+
+
 def test_a_shards_end_is_told_and_stays(clients: Clients) -> None:
     """No following iterator: the shard is closed and read. No call is made after that."""
     client = clients.kinesis
