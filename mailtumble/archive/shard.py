@@ -115,7 +115,7 @@ class ArchiveShard:
             sealed = self._sealed = self._sealed or self._seal()
             self._around.objects.put(self._around.bucket, sealed.name.key, sealed.data)
             head = self._next_head(sealed)
-            self.cursor.commit([heads.put(head)], head.last)
+            self.cursor.commit([heads.put(head)], head.last, head.arrived_at)
             self._head, self._sealed = head, None
             self._gathered = self._gathered[len(sealed.records) :]
             self._gathered_bytes = sum(len(each.data) for each in self._gathered)

@@ -1,0 +1,119 @@
+"""How far each application has read the stream, by its cursors.
+
+One scan of the table ``cursors`` (an item per application, generation and shard) answers for all
+applications. What a position leaves unread is not known here: it takes a look at the stream.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.ports.stream import Shard
+from mailtumble.worker.cursor import cursor_key
+from mailtumble.worker.works import generation_of
+
+APPLICATIONS: Final = ("core", "sender", "archive")
+"""Every application that reads the stream."""
+
+
+class ShardState(enum.StrEnum):
+    """What an application is doing with a shard, as far as its cursors tell."""
+
+    READING = "reading"
+    """It has a cursor here."""
+    CLOSED = "closed"
+    """It has read the shard to its end, and the shard takes no more records."""
+    WAITING = "waiting for its parents"
+    """A child shard begins when all its parents are closed, and one of them is not."""
+    NOT_BEGUN = "not begun"
+    """It has no cursor here, though nothing keeps it from beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardProgress:
+    """One application on one shard.
+
+    Attributes:
+        shard: the shard, as the stream lists it.
+        state: see :class:`ShardState`.
+        position: the last record that was committed (a padded sequence number); "" for none.
+        arrived_at: everything that had arrived by then is read (microseconds UTC); 0: unknown.
+            A reader without new records moves it about every 15 s.
+    """
+
+    shard: Shard
+    state: ShardState
+    position: str
+    arrived_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One application on all shards that the stream lists, parents first.
+
+    ``is_running``: it has a cursor, on whatever shard. Without one it has never been started here
+    (in this generation, for core), which is no fault: the archive is optional.
+    """
+
+    application: str
+    generation: str
+    is_running: bool
+    shards: tuple[ShardProgress, ...]
+
+    def of(self, shard_id: str) -> ShardProgress | None:
+        """Return the progress on one shard, if the stream lists it."""
+        return next((each for each in self.shards if each.shard.id == shard_id), None)
+
+
+def progress(store: ItemStore, shards: Sequence[Shard], generation: str) -> tuple[Progress, ...]:
+    """Read how far each application is.
+
+    Args:
+        store: the tables.
+        shards: every shard that the stream lists, parents first.
+        generation: the generation of the projections that core builds. Sender and archive have
+            one generation forever.
+
+    Returns:
+        One entry per application, in the order of :data:`APPLICATIONS`.
+    """
+    cursors = {str(item["cursor"]): item for item in store.scan("cursors")}
+    return tuple(
+        _progress(name, generation_of(name, generation), shards, cursors) for name in APPLICATIONS
+    )
+
+
+def _progress(
+    application: str, generation: str, shards: Sequence[Shard], cursors: Mapping[str, Item]
+) -> Progress:
+    prefix = cursor_key(application, generation, "")["cursor"]
+    mine = {
+        key.removeprefix(prefix): item for key, item in cursors.items() if key.startswith(prefix)
+    }
+    listed = {each.id for each in shards}
+    return Progress(
+        application=application,
+        generation=generation,
+        is_running=bool(mine),
+        shards=tuple(_on_shard(each, listed, mine) for each in shards),
+    )
+
+
+def _on_shard(shard: Shard, listed: set[str], cursors: Mapping[str, Item]) -> ShardProgress:
+    cursor = cursors.get(shard.id)
+    if cursor is None:
+        parents = [cursors.get(each) for each in shard.parents if each in listed]
+        free = all(each is not None and each.get("closed") for each in parents)
+        state = ShardState.NOT_BEGUN if free else ShardState.WAITING
+        return ShardProgress(shard=shard, state=state, position="", arrived_at=0)
+    position, arrived_at = cursor.get("sequence"), cursor.get("arrived_at")
+    return ShardProgress(
+        shard=shard,
+        state=ShardState.CLOSED if cursor.get("closed") else ShardState.READING,
+        position=position if isinstance(position, str) else "",
+        arrived_at=arrived_at if isinstance(arrived_at, int) else 0,
+    )
