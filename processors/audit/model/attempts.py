@@ -1,0 +1,181 @@
+"""One attempt, as rule 8 has it: claimed, announced, called; in rounds until the call was made.
+
+A round ends without a call when the sender says so (``SendDeferred`` with reason ``not_called``),
+or when the deadline of its claim passes before it was announced. Then the next round begins. An
+announced round that ends in silence leaves the attempt unknown, and an attempt that is unknown or
+settled never leaves again.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.events import (
+    BounceReceived,
+    ComplaintReceived,
+    DeliveryConfirmed,
+    DeliveryDelayed,
+    Event,
+    SendAccepted,
+    SendCancelled,
+    SendCancelRequested,
+    SendDeferred,
+    SendExpired,
+    SendFailed,
+    SendHeldBack,
+    SendRejected,
+    SendRescheduled,
+    SendScheduled,
+    SendStarted,
+    SendSuppressed,
+    SendUnknown,
+    TimerFired,
+)
+from schemas.values import DeferReason, TimerKind
+
+SETTLING: Final = (
+    SendAccepted,
+    SendFailed,
+    SendExpired,
+    SendCancelled,
+    SendSuppressed,
+    DeliveryConfirmed,
+    DeliveryDelayed,
+    BounceReceived,
+    ComplaintReceived,
+    SendRejected,
+)
+"""Events after which the attempt never leaves again."""
+
+
+class State(enum.StrEnum):
+    """Whether an attempt may still leave."""
+
+    WAITING = "waiting"
+    """In the queue, or claimed in the round that counts."""
+    UNKNOWN = "unknown"
+    """It may have been sent."""
+    SETTLED = "settled"
+    """It has an outcome, or was taken out of the queue."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt at one target.
+
+    Attributes:
+        id: its id.
+        target: the index of its target.
+        number: 1 for the first attempt at the target.
+        address: where it goes.
+        tenant: whose it is.
+        due_at: it must not leave before (microseconds UTC).
+        expires_at: it must not leave at or after this moment.
+        possible_duplicate: it was announced as one that may arrive twice.
+        round: how many rounds have ended without a call.
+        started: the highest round that was announced; -1 if none was.
+        instant_at: the slot of that announcement.
+        send_before: in that round, the provider must not be called at or after this moment.
+        owner: who announced that round.
+        state: whether it may still leave.
+        cancelled: it is not wanted any more.
+    """
+
+    id: str
+    target: int
+    number: int
+    address: str
+    tenant: str
+    due_at: int
+    expires_at: int
+    possible_duplicate: bool
+    round: int = 0
+    started: int = -1
+    instant_at: int = 0
+    send_before: int = 0
+    owner: str = ""
+    state: State = State.WAITING
+    cancelled: bool = False
+
+    @classmethod
+    def of(cls, event: SendScheduled) -> Attempt:
+        """Return the attempt that an event schedules."""
+        return cls(
+            id=event.attempt_id,
+            target=event.target,
+            number=event.number,
+            address=event.address,
+            tenant=event.tenant,
+            due_at=event.due_at,
+            expires_at=event.expires_at,
+            possible_duplicate=event.possible_duplicate,
+        )
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the round that counts was announced and has no outcome yet."""
+        return self.state is State.WAITING and self.started == self.round
+
+    def take(self, event: Event) -> None:
+        """Fold an accepted event about this attempt."""
+        match event:
+            case SendStarted() if event.round > self.started:
+                self.started, self.owner = event.round, event.owner
+                self.instant_at, self.send_before = event.instant_at, event.send_before
+            case SendCancelRequested():
+                self.cancelled = True
+            case SendRescheduled():
+                self.due_at, self.expires_at = event.due_at, event.expires_at
+            case SendDeferred() | SendHeldBack():
+                self._not_sent(event)
+            case SendUnknown():
+                self.doubt()
+            case TimerFired(kind=TimerKind.CLAIM) if self._counts(event.number):
+                self._lapse()
+            case _ if isinstance(event, SETTLING):
+                self.state = State.SETTLED
+            case _:
+                pass
+
+    def doubt(self) -> None:
+        """Take it for perhaps sent: a record about it is quarantined, and may say so."""
+        if self.state is State.WAITING:
+            self.state = State.UNKNOWN
+
+    def may_leave(self, now: int) -> str:
+        """Return why it may not leave now, whatever pauses and suppressions say; "" if it may."""
+        if self.state is State.UNKNOWN:
+            return "its outcome is unknown"
+        if self.state is State.SETTLED:
+            return "it is settled"
+        if self.cancelled:
+            return "it is cancelled"
+        if now >= self.expires_at:
+            return "it has expired"
+        if now < self.due_at:
+            return "it is not due"
+        return ""
+
+    def _counts(self, number: int) -> bool:
+        return self.state is State.WAITING and number == self.round
+
+    def _lapse(self) -> None:
+        """The deadline of the claim passed: only an announced round may have made its call."""
+        if self.is_announced:
+            self.state = State.UNKNOWN
+        else:
+            self.round += 1
+
+    def _not_sent(self, event: SendDeferred | SendHeldBack) -> None:
+        match event:
+            case SendDeferred(reason=DeferReason.NOT_CALLED):
+                if self._counts(event.round):
+                    self.round += 1
+            case SendDeferred():
+                if event.round >= self.round:
+                    self.state = State.SETTLED
+            case SendHeldBack():
+                if self._counts(event.round):
+                    self.state = State.SETTLED
