@@ -19,9 +19,9 @@ variable "recipients" {
 }
 
 variable "activate_rule_set" {
-  description = "Whether to make mailtumble's rule set the region's active one, in place of any other."
+  description = "Whether SES receives mail for mailtumble: true makes its rule set the region's active one, in place of any other; changing true to false stops receiving. State it in the variables file, so that every apply repeats it."
   type        = bool
-  default     = false
+  nullable    = false # and no default: an apply that does not state it must not stop receiving
 }
 
 variable "shards" {

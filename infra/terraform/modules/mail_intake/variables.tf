@@ -59,9 +59,9 @@ variable "recipients" {
 }
 
 variable "activate_rule_set" {
-  description = "Whether to make the rule set the region's active one. There is one in an account and region: this takes the place of another."
+  description = "Whether this rule set is the region's active one. A region of an account has one active rule set: true replaces any other, and changing true to false stops receiving mail."
   type        = bool
-  default     = false
+  nullable    = false # and no default: an apply that does not state it must not stop receiving
 }
 
 variable "mail_retention_days" {

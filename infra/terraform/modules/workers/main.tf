@@ -92,16 +92,17 @@ resource "aws_ecs_task_definition" "worker" {
   }])
 }
 
-# Nothing comes in: the health check runs inside the container.
+# Nothing comes in: the health check runs inside the container. EC2 refuses descriptions with
+# apostrophes, and no description can be changed without a new group or rule.
 resource "aws_security_group" "workers" {
   name        = "${var.prefix}-workers"
-  description = "mailtumble's workers: out to AWS's APIs by TLS, nothing in"
+  description = "mailtumble workers: outbound TLS to AWS APIs, nothing inbound"
   vpc_id      = var.vpc_id
 }
 
 resource "aws_vpc_security_group_egress_rule" "tls" {
   security_group_id = aws_security_group.workers.id
-  description       = "AWS's APIs, and SNS's certificates"
+  description       = "AWS APIs, and the certificates of SNS"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
   from_port         = 443

@@ -34,12 +34,13 @@ mock_provider "aws" {
 }
 
 variables {
-  region     = "eu-central-1"
-  prefix     = "mailtumble-test"
-  recipients = ["house.example"]
-  image      = "registry.example/mailtumble@sha256:0"
-  vpc_id     = "vpc-1"
-  subnet_ids = ["subnet-a", "subnet-b"]
+  region            = "eu-central-1"
+  prefix            = "mailtumble-test"
+  recipients        = ["house.example"]
+  activate_rule_set = true
+  image             = "registry.example/mailtumble@sha256:0"
+  vpc_id            = "vpc-1"
+  subnet_ids        = ["subnet-a", "subnet-b"]
 }
 
 run "everything_of_the_definition_is_made" {

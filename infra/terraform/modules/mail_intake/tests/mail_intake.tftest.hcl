@@ -45,6 +45,7 @@ variables {
   rule_set            = "mailtumble"
   object_prefix       = "inbound/"
   recipients          = ["house.example"]
+  activate_rule_set   = false
   feedback_topic_arns = { feedback = "arn:aws:sns:eu-central-1:123456789012:mailtumble-test-feedback" }
   queues = [
     {
