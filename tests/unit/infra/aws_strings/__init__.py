@@ -1,0 +1,1 @@
+"""AWS's constraints on strings, and their check over what Terraform plans."""
