@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -18,8 +18,13 @@ from schemas.values import SECOND_US
 class AwsClock:
     """A :class:`mailtumble.ports.world.Clock`; may be used from any thread."""
 
-    def __init__(self) -> None:
-        """Trust the machine's clock until replies contradict it."""
+    def __init__(self, machine: Callable[[], int] | None = None) -> None:
+        """Trust the machine's clock until replies contradict it.
+
+        Args:
+            machine: returns what the machine's clock says, in microseconds since 1970, UTC.
+        """
+        self.machine = machine or machine_time
         self._lock = threading.Lock()
         self._call = threading.local()
         self._known: ClockOffset | None = None
@@ -33,7 +38,7 @@ class AwsClock:
 
     def now(self) -> int:
         """Microseconds since 1970, UTC."""
-        return machine_time() + self.correction
+        return self.machine() + self.correction
 
     def sleep(self, seconds: float) -> None:
         """Wait on this thread."""
@@ -45,15 +50,23 @@ class AwsClock:
         client.meta.events.register("response-received", self._received)
 
     def _sent(self, **_: object) -> None:
-        self._call.sent_at = machine_time()
+        self._call.sent_at = self.machine()
 
     def _received(self, response_dict: Mapping[str, Any] | None = None, **_: object) -> None:
         date = (response_dict or {}).get("headers", {}).get("Date")
         date_at = self._parsed(date) if date else None
-        if date_at is None:
-            return
+        if date_at is not None:
+            self.hear(date_at, self._call.sent_at)
+
+    def hear(self, date_at: int, sent_at: int) -> None:
+        """Learn from a reply that has just come.
+
+        Args:
+            date_at: its Date, in microseconds (whole seconds) UTC.
+            sent_at: when the request was sent, by the machine's clock.
+        """
         with self._lock:
-            self._known = heard(self._known, date_at, self._call.sent_at, machine_time())
+            self._known = heard(self._known, date_at, sent_at, self.machine())
 
     def _parsed(self, date: str) -> int | None:
         """Microseconds; the replies of one second all have the same text."""

@@ -6,7 +6,7 @@ Items are copied when they come in and when they go out, so neither side can cha
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, assert_never, cast
 
 from mailtumble.definition import Table, load_definition
@@ -40,6 +40,7 @@ class _Table:
 
     def __init__(self, table: Table) -> None:
         self.name = table.name
+        self.ttl = table.ttl
         self.partition_name = table.partition_key.name
         self.sort_name = None if table.sort_key is None else table.sort_key.name
         self.indexes = {index.name: index for index in table.indexes}
@@ -174,6 +175,27 @@ class InMemoryItems:
         full = limit is not None and len(kept) >= limit
         return Page(kept[:limit], more=full)
 
+    def expire(self, table: str, now_s: int, drop: Callable[[], bool]) -> int:
+        """Drop items past their time to live, late, as DynamoDB does; how many.
+
+        Args:
+            table: a table with a time to live.
+            now_s: seconds since 1970.
+            drop: asked for each expired item, whether it goes this time.
+        """
+        opened = self._table(table)
+        if opened.ttl is None:
+            message = f"{table} has no time to live"
+            raise InvariantBroken(message)
+        gone = [
+            key
+            for key, item in opened.items.items()
+            if _is_past(item.get(opened.ttl), now_s) and drop()
+        ]
+        for key in gone:
+            opened.drop(key)
+        return len(gone)
+
     def scan(self, table: str) -> Sequence[Item]:
         """Every item."""
         return [dict(item) for item in self._table(table).items.values()]
@@ -198,6 +220,11 @@ class InMemoryItems:
         except KeyError:
             message = f"there is no table {name}"
             raise PermanentError(message) from None
+
+
+def _is_past(expires_at: Value, now_s: int) -> bool:
+    """DynamoDB passes over an item whose attribute is missing or no number."""
+    return isinstance(expires_at, int) and not isinstance(expires_at, bool) and expires_at <= now_s
 
 
 def _ascending_page(
@@ -267,7 +294,9 @@ def _normalise(item: Stored) -> int:
     size = 0
     for name, value in item.items():
         kind = type(value)
-        if kind is str or kind is bytes:
+        if kind is str:
+            size += len(name) + _utf8_size(value)  # type: ignore[arg-type]
+        elif kind is bytes:
             size += len(name) + len(value)  # type: ignore[arg-type]
         elif kind is int:
             size += len(name) + 12
@@ -296,8 +325,12 @@ def _plain(value: Value) -> tuple[Value, int]:
         _demand_digits(value)
         return int(value), 12
     if isinstance(value, str):
-        return str(value), len(value)
+        return str(value), _utf8_size(value)
     return value, len(value) if isinstance(value, bytes) else 1
+
+
+def _utf8_size(value: str) -> int:
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
 
 
 def _demand_digits(number: int) -> None:

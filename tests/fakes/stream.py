@@ -13,7 +13,7 @@ from schemas.errors import BadInput, PermanentError
 from schemas.ids import HASH_KEY_SPACE, SEQUENCE_DIGITS, hash_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailtumble.ports.stream import OutgoingRecord
     from tests.fakes.clock import VirtualClock
@@ -33,6 +33,11 @@ class _Content:
     records: list[StoredRecord] = field(default_factory=list)
     numbers: list[str] = field(default_factory=list)
     trimmed_to: str = ""
+    forgotten: list[StoredRecord] = field(default_factory=list)
+
+
+class TrimmedPosition(PermanentError):  # noqa: N818 - what happened
+    """What was asked for has fallen out of the retention."""
 
 
 class InMemoryStream:
@@ -45,6 +50,7 @@ class InMemoryStream:
         self._appended = 0
         self._created = 0
         self._contents: dict[str, _Content] = {}
+        self._unlisted: dict[str, _Content] = {}
         self._open: list[_Content] = []
         self._bounds: list[int] = []
         edges = [HASH_KEY_SPACE * number // shards for number in range(shards + 1)]
@@ -75,7 +81,7 @@ class InMemoryStream:
         gone = content.trimmed_to
         if (after is not None and after < gone) or (at is not None and at <= gone):
             message = f"{shard_id}: position {after or at} has been trimmed from the stream"
-            raise PermanentError(message)
+            raise TrimmedPosition(message)
         if at is not None:
             start = bisect_right(content.numbers, at)
             found = start > 0 and content.numbers[start - 1] == at
@@ -113,10 +119,8 @@ class InMemoryStream:
 
     def repeat(self, sequence_number: str) -> str:
         """Append a stored record once more, as a producer's retry does; its new number."""
-        for content in self._contents.values():
-            place = bisect_right(content.numbers, sequence_number) - 1
-            if place >= 0 and content.numbers[place] == sequence_number:
-                record = content.records[place]
+        for record in self.all_records():
+            if record.sequence_number == sequence_number:
                 return self._append(record.subject, record.data)
         message = f"no record {sequence_number} to repeat"
         raise BadInput(message)
@@ -125,6 +129,7 @@ class InMemoryStream:
         """Let the records up to and with ``up_to`` fall out of the retention."""
         content = self._content(shard_id)
         count = bisect_right(content.numbers, up_to)
+        content.forgotten += content.records[:count]
         del content.records[:count], content.numbers[:count]
         content.trimmed_to = max(content.trimmed_to, up_to)
 
@@ -133,13 +138,36 @@ class InMemoryStream:
         if not self._content(shard_id).shard.closed:
             message = f"{shard_id} is open: only closed shards are ever forgotten"
             raise BadInput(message)
-        del self._contents[shard_id]
+        self._unlisted[shard_id] = self._contents.pop(shard_id)
 
     def records(self, shard_id: str | None = None) -> Sequence[StoredRecord]:
         """What stands on a shard, or on all of them in the order of arrival; for assertions."""
         if shard_id is not None:
             return list(self._content(shard_id).records)
         everything = (record for content in self._contents.values() for record in content.records)
+        return sorted(everything, key=lambda record: record.sequence_number)
+
+    def last(self, shard_id: str) -> str:
+        """The last sequence number of a shard, "" where nothing came; for assertions."""
+        content = self._content(shard_id)
+        return content.numbers[-1] if content.numbers else content.trimmed_to
+
+    def every_shard(self) -> Sequence[Shard]:
+        """Every shard there ever was, parents first, those no longer listed too."""
+        everything = {**self._unlisted, **self._contents}
+        return [everything[name].shard for name in sorted(everything)]
+
+    def history(self) -> Mapping[str, Sequence[StoredRecord]]:
+        """Everything that ever arrived, by shard, the forgotten records too; for assertions."""
+        everything = {**self._unlisted, **self._contents}
+        return {
+            name: [*everything[name].forgotten, *everything[name].records]
+            for name in sorted(everything)
+        }
+
+    def all_records(self) -> Sequence[StoredRecord]:
+        """Everything that ever arrived, in the order of arrival; for assertions."""
+        everything = (record for records in self.history().values() for record in records)
         return sorted(everything, key=lambda record: record.sequence_number)
 
     def lag_ms(self, last: StoredRecord) -> int:
@@ -180,6 +208,8 @@ class InMemoryStream:
             return self._contents[shard_id]
         except KeyError:
             message = f"the stream has no shard {shard_id}"
+            if shard_id in self._unlisted:
+                raise TrimmedPosition(message) from None
             raise PermanentError(message) from None
 
 

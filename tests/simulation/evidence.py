@@ -17,7 +17,6 @@ from schemas.events import (
     BounceReceived,
     Event,
     MailHeld,
-    MailReceived,
     SendRejected,
     SendScheduled,
     SendUnknown,
@@ -52,9 +51,12 @@ class Evidence:
         """Every event on the log."""
         return [event for _, envelope in self.log for event in envelope.events]
 
-    def number(self, attempt: str) -> int:
-        """The how-manieth attempt at its target this is."""
-        return max((each.number for each in self.scheduled[attempt]), default=0)
+    def place(self, attempt: str) -> int:
+        """Return an attempt's place among all, in the order in which the log first names them.
+
+        An attempt's own number does not tell: a mail that is routed again counts from 1 again.
+        """
+        return list(self.scheduled).index(attempt)
 
     def came_back_before(self, earlier: str, later: str) -> bool:
         """Whether one attempt was known to have come back when the other was scheduled."""
@@ -93,7 +95,7 @@ class Evidence:
 def gather(world: World) -> Evidence:
     """Collect it when the world has come to rest."""
     found = Evidence()
-    for record in world.stream.records():
+    for record in world.stream.all_records():
         try:
             envelope = codec.decode(record.data)
         except UndecodableRecord:
@@ -115,12 +117,3 @@ def gather(world: World) -> Evidence:
 def attempt_of(taken: AcceptedMail) -> str:
     """The attempt's tag of an accepted mail."""
     return taken.mail.tags[TAG_ATTEMPT]
-
-
-def subject_line(record: StoredRecord) -> str:
-    """The subject line of the ``MailReceived`` that a record holds, else nothing."""
-    try:
-        events = codec.decode(record.data).events
-    except UndecodableRecord:
-        return ""
-    return next((each.subject_line for each in events if isinstance(each, MailReceived)), "")

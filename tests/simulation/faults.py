@@ -12,7 +12,7 @@ from tests.simulation.scheduler import ProcessDied
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.simulation.scheduler import Process, Scheduler
 
@@ -28,9 +28,11 @@ KINDS: Final = (CRASH_BEFORE, CRASH_AFTER, REPLY_LOST, OUTAGE)
 
 SITES: Final = (
     "kinesis append",
+    "kinesis put_records",
     "kinesis read",
     "kinesis reader",
     "kinesis shards",
+    "dynamodb transact_write_items",
     "dynamodb transact commit",
     "dynamodb transact claim",
     "dynamodb transact drop",
@@ -84,7 +86,8 @@ class Faults:
 
     ``met`` counts by call site and kind, ``calls`` by call site. ``lag_until``: up to when the
     readers of a kind of worker get nothing, though there is something. ``spared``: whether a kind
-    of worker must not die by chance now.
+    of worker must not die by chance now. ``freezes``: by call site, the chance that the process is
+    paused for long (by ``freeze``) before or after the call. ``noted`` counts other situations.
     """
 
     draw: random.Random
@@ -96,11 +99,18 @@ class Faults:
     calls: Counter[str] = field(default_factory=Counter)
     lag_until: dict[str, int] = field(default_factory=dict)
     spared: Callable[[str], bool] = lambda _: False
+    freezes: Mapping[str, float] = field(default_factory=dict)
+    freeze: Callable[[Process], None] = lambda _: None
+    noted: Counter[str] = field(default_factory=Counter)
 
     @property
     def calm(self) -> bool:
         """Whether the time of faults is over."""
         return self.scheduler.clock.now() > self.until
+
+    def note(self, situation: str) -> None:
+        """Count a situation that no record shows."""
+        self.noted[situation] += 1
 
     def lag(self, kind: str, lag_us: int) -> None:
         """Let the readers of this kind of worker fall behind."""
@@ -118,11 +128,12 @@ class Faults:
         process: Process,
         site: str,
         apply: Callable[[], T],
-        lost: type[Exception] = RetryableError,
+        lost: Callable[[str], Exception] = RetryableError,
     ) -> T:
         """Make a call, as the process sees it; ``lost`` is what a missing reply looks like."""
         self.calls[site] += 1
         self._wait()
+        self._freeze(process, site)
         kind = self._drawn(site)
         if kind == CRASH_BEFORE:
             self._die(process, site, kind)
@@ -130,6 +141,7 @@ class Faults:
             self.met[site, kind] += 1
             raise lost(f"{site}: not now")
         result = apply()
+        self._freeze(process, site)
         if kind == CRASH_AFTER:
             self._die(process, site, kind)
         self._wait()
@@ -147,6 +159,17 @@ class Faults:
         if self.draw.random() >= chance or self.calm:
             return None
         return self.draw.choice(KINDS)
+
+    def _freeze(self, process: Process, site: str) -> None:
+        chance = self.freezes.get(site)
+        if chance is None or self.calm or self.draw.random() >= chance:
+            return
+        if self.spared(process.kind):
+            return
+        self.note(f"frozen at {site}")
+        self.freeze(process)
+        # Whoever is paused comes to this call's end when it is woken up.
+        self.scheduler.sleep_until(self.scheduler.clock.now())
 
     def _wait(self) -> None:
         """Latency, and seldom a stall that outlasts deadlines."""

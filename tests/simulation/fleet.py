@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from mailtumble.archive import shard as archive
+from mailtumble.archive.shard import ArchiveShard
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
-from mailtumble.worker.assembly import Plan, SenderParts, core_lane, intake, startable
+from mailtumble.worker.assembly import (
+    Plan,
+    SenderParts,
+    core_lane,
+    intake,
+    startable,
+    surroundings,
+)
 from mailtumble.worker.core import CoreRules
-from mailtumble.worker.cursor import ShardLost
+from mailtumble.worker.cursor import ShardLost, cursor_key
 from mailtumble.worker.patience import Stopping
+from mailtumble.worker.works import generation_of
 from schemas.errors import RetryableError
-from schemas.events import MailReceived
 from schemas.values import SECOND_US
+from tests.fakes.stream import TrimmedPosition
+from tests.simulation.clocks import ProcessClock
 from tests.simulation.guards import guarded_ports
+from tests.simulation.poison import Poisoned
 from tests.simulation.scheduler import Process
 
 if TYPE_CHECKING:
@@ -23,8 +36,6 @@ if TYPE_CHECKING:
     from mailtumble.sender.shard import SenderShard
     from mailtumble.sender.transmission import Job
     from mailtumble.worker.assembly import Lane
-    from mailtumble.worker.shard import ShardProcessor
-    from schemas.events import Event
     from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -35,41 +46,46 @@ QUOTA_S: Final = 2.0
 INTAKE_S: Final = 0.5
 STOP_WITHIN_US: Final = 7 * SECOND_US
 READ_LIMIT: Final = 50
+ARCHIVE_EVERY_US: Final = 6 * SECOND_US
 UNKNOWN_WAIT_US: Final = 8 * SECOND_US
 
 
-class Poisoned(Exception):  # noqa: N818 - what befell the worker
-    """A record at which a worker dies, whatever it does."""
-
-
-def poison_for(application: str) -> str:
-    """The subject line of a mail at whose ``MailReceived`` this application dies."""
-    return f"poison for {application}"
-
-
 class SimulatedWorker:
-    """One process of one kind, as a host would run it."""
+    """One process of one kind, as a host would run it.
+
+    A kind is an application; ``core@g2`` is core building another generation of its projections.
+    """
 
     def __init__(self, world: World, kind: str, number: int) -> None:
         """Start its threads in the world."""
         self.world = world
         self.process = Process(f"{kind}-{number}")
+        self.clock = ProcessClock(world.clock, world.draw)
+        if self.clock.is_wrong:
+            world.faults.note("clock wrong at the start")
         self.stopping = False
-        self.ports = guarded_ports(world, self.process)
+        self.ports = guarded_ports(world, self.process, self.clock)
+        application, _, generation = kind.partition("@")
         self.plan = Plan(
             owner=self.process.name,
             bucket=world.bucket,
+            archive_bucket=world.archive,
+            archive_every_us=ARCHIVE_EVERY_US,
+            generation=generation or world.generation,
             rules=CoreRules(mail=world.rules),
             unknown_wait_us=UNKNOWN_WAIT_US,
         )
         self.parts = SenderParts(self.ports, self.plan, lambda: self.stopping)
-        self._generation = sender.GENERATION if kind == sender.NAME else self.plan.generation
+        self._application = application
+        self._generation = generation_of(application, self.plan.generation)
         self._jobs = 0
         self._started: set[str] = set()
         self._closed: set[str] = set()
-        match kind:
+        match application:
             case core.NAME:
                 self._thread(lambda: self._shards(self._core_lane))
+            case archive.NAME:
+                self._thread(lambda: self._shards(self._archive_lane))
             case sender.NAME:
                 self._thread(lambda: self._every(QUOTA_S, self.parts.poll))
                 self._thread(lambda: self._shards(self._sender_lane))
@@ -83,14 +99,24 @@ class SimulatedWorker:
                 body()
             except Poisoned:
                 self.process.die()
-            except (ShardLost, Stopping):
-                # With another owner at work, and when asked to stop, this one just ends.
+            except ShardLost:
+                self.world.faults.note(f"{self._application} lost a shard")
                 self._end()
+            except Stopping:
+                self._end()
+            except TrimmedPosition as error:
+                # A zombie may wake up after the retention of what it was about to read.
+                if self.world.supervisor.is_current(self):
+                    self._report(error)
+                self.process.die()
             except Exception as error:  # noqa: BLE001 - any other error ends the worker (rule 5)
-                self.world.errors.append(f"{self.process.name}: {type(error).__name__}: {error}")
+                self._report(error)
                 self.process.die()
 
         self.world.scheduler.spawn(self.process, guarded)
+
+    def _report(self, error: Exception) -> None:
+        self.world.errors.append(f"{self.process.name}: {type(error).__name__}: {error}")
 
     def _every(self, seconds: float, step: Callable[[], object]) -> None:
         while not self.stopping:
@@ -112,7 +138,9 @@ class SimulatedWorker:
 
         def look() -> None:
             shards = self.ports.stream.shards()
-            for shard in startable(shards, self._started.__contains__, self._is_closed):
+            over = {each.id for each in shards if each.closed and self._is_closed(each.id)}
+            begun = self._started | over
+            for shard in startable(shards, begun.__contains__, over.__contains__):
                 self._started.add(shard.id)
                 self._thread(lambda shard=shard: begin(shard))  # type: ignore[misc]
 
@@ -120,7 +148,7 @@ class SimulatedWorker:
 
     def _is_closed(self, shard_id: str) -> bool:
         if shard_id not in self._closed:
-            key = {"cursor": f"{self.process.kind}#{self._generation}#{shard_id}"}
+            key = cursor_key(self._application, self._generation, shard_id)
             item = self.ports.store.get("cursors", key)
             if item is None or not item.get("closed"):
                 return False
@@ -129,13 +157,19 @@ class SimulatedWorker:
 
     def _core_lane(self, shard: Shard) -> None:
         lane = core_lane(shard, self.ports, self.plan, lambda: self.stopping)
-        _poison(lane)
+        self.world.poison.put_into(lane.application)
         self.world.tallies.append(lane.tally)
+        self._drive(shard, lane, lambda: None)
+
+    def _archive_lane(self, shard: Shard) -> None:
+        around = surroundings(self.ports, self.plan, lambda: self.stopping)
+        around = replace(around, bucket=self.plan.archive_bucket)
+        lane = ArchiveShard(shard, around, self.plan.archive_every_us)
         self._drive(shard, lane, lambda: None)
 
     def _sender_lane(self, shard: Shard) -> None:
         lane = self.parts.lane(shard)
-        _poison(lane.processor)
+        self.world.poison.put_into(lane.processor.application)
         self.world.tallies.append(lane.processor.tally)
 
         def pace() -> None:
@@ -190,58 +224,3 @@ def _unless_not_now(step: Callable[[], object]) -> None:
         raise
     except RetryableError:
         pass
-
-
-def _poison(processor: ShardProcessor) -> None:
-    """Let the application die at the records that are poison for it."""
-    application = processor.application
-    aggregate = application.aggregate("mail:any")
-    evolve, word = aggregate.evolve, poison_for(application.name)
-
-    def poisoned(state: object, event: Event) -> object:
-        if isinstance(event, MailReceived) and event.subject_line == word:
-            raise Poisoned
-        return evolve(state, event)
-
-    aggregate.evolve = poisoned  # type: ignore[method-assign]
-
-
-class Supervisor:
-    """Starts a dead worker again, and now and then a second one beside a paused one (a zombie)."""
-
-    def __init__(self, world: World) -> None:
-        """Start one worker of each kind."""
-        self._world = world
-        self._count = 0
-        self.current: dict[str, SimulatedWorker] = {}
-        for kind in ("intake", core.NAME, sender.NAME):
-            self.start(kind)
-
-    def start(self, kind: str) -> None:
-        """Start a worker of this kind; it is started again when it dies."""
-        self._count += 1
-        worker = SimulatedWorker(self._world, kind, self._count)
-        self.current[kind] = worker
-        worker.process.on_death.append(lambda: self._died(kind, worker))
-
-    def make_zombie(self, kind: str, pause_us: int) -> None:
-        """Pause the worker where it is, and start another in its place."""
-        self.current[kind].process.paused_until = self._world.clock.now() + pause_us
-        self.start(kind)
-
-    def pause(self, kind: str, pause_us: int) -> None:
-        """Pause the worker; nobody notices."""
-        self.current[kind].process.paused_until = self._world.clock.now() + pause_us
-
-    def stop(self, kind: str) -> None:
-        """As by SIGTERM: it says good-bye where it can, and is gone before long."""
-        self.current[kind].stopping = True
-
-    def _died(self, kind: str, worker: SimulatedWorker) -> None:
-        if self.current[kind] is worker:
-            wait_us = int(self._world.draw.random() * 5 * SECOND_US)
-            self._world.scheduler.spawn(None, lambda: self._again(kind, worker), wait_us)
-
-    def _again(self, kind: str, worker: SimulatedWorker) -> None:
-        if self.current[kind] is worker:
-            self.start(kind)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from mailtumble.ports.store import Check, Put
+from botocore.exceptions import ReadTimeoutError
+
+from mailtumble.aws.kinesis import KinesisStream
+from mailtumble.aws.patience import Patience
+from mailtumble.ports.store import Check, ConditionFailed, Put
 from mailtumble.ports.stream import Batch
 from mailtumble.ports.world import OutcomeUnknown, SendRefused
 from mailtumble.worker.assembly import Ports
 from schemas.errors import RetryableError
 from schemas.values import DeferReason
+from tests.fakes.dynamodb import InMemoryDynamo, TransactingItems, conflict
 from tests.fakes.items import InMemoryItems
+from tests.fakes.kinesis import InMemoryKinesis
 from tests.fakes.objects import InMemoryObjects
 from tests.fakes.provider import InMemoryProvider
 from tests.fakes.queues import InMemoryQueue
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from mailtumble.ports.store import Action, Delete, Item, Key, Page, Update
     from mailtumble.ports.stream import OutgoingRecord, Shard
     from mailtumble.ports.world import AliasEntry, OutgoingMail, QueueMessage, Quota
+    from tests.simulation.clocks import ProcessClock
     from tests.simulation.faults import Faults
     from tests.simulation.scheduler import Process
     from tests.simulation.world import World
@@ -36,6 +43,17 @@ REFUSALS: Final = (
 )
 """What SES answers at times, by how often (a stop keeps a mail waiting for a minute)."""
 
+PATIENCE: Final = Patience(tries=3, first_s=0.1, longest_s=0.5)
+"""How long the product's adapters try here: shorter than they do, so that some give up."""
+
+PARTLY: Final = 0.05
+"""Of PutRecords calls, how many fail in part; ``PARTLY_AGAIN`` of those right after such a one."""
+PARTLY_AGAIN: Final = 0.5
+FAILS: Final = 0.4
+"""Of the records of such a call, how many fail."""
+CONFLICTS: Final = 0.02
+"""Of transactions, how many meet another one at work on the same item."""
+
 BY_BUCKET: Final = frozenset({"timers", "queue"})
 """Tables of which a takeover queries every bucket."""
 
@@ -45,14 +63,20 @@ class Guarded(Generic[F]):
 
     service: str
 
-    def __init__(self, faults: Faults, process: Process, fake: F) -> None:
-        """Stand before ``fake`` for one process."""
+    def __init__(self, faults: Faults, process: Process, clock: ProcessClock, fake: F) -> None:
+        """Stand before ``fake`` for one process, whose clock hears every reply."""
         self._faults = faults
         self._process = process
+        self._clock = clock
         self._fake = fake
 
-    def _call(self, name: str, apply: Callable[[], T], lost: type[Exception] = RetryableError) -> T:
-        return self._faults.call(self._process, f"{self.service} {name}", apply, lost)
+    def _call(
+        self, name: str, apply: Callable[[], T], lost: Callable[[str], Exception] = RetryableError
+    ) -> T:
+        sent_at = self._clock.machine()
+        result = self._faults.call(self._process, f"{self.service} {name}", apply, lost)
+        self._clock.answered(sent_at)
+        return result
 
 
 class GuardedStore(Guarded[InMemoryItems]):
@@ -60,13 +84,47 @@ class GuardedStore(Guarded[InMemoryItems]):
 
     service = "dynamodb"
 
+    def __init__(
+        self,
+        faults: Faults,
+        process: Process,
+        clock: ProcessClock,
+        fake: InMemoryItems,
+        dynamo: InMemoryDynamo,
+    ) -> None:
+        """Stand before ``fake`` for one process; ``dynamo`` knows the tokens of transactions."""
+        super().__init__(faults, process, clock, fake)
+        self._dynamo = dynamo
+        self._transacting = TransactingItems(
+            self,  # type: ignore[arg-type] - the one call of a client that it makes
+            "",
+            patience=PATIENCE,
+            sleep=clock.sleep,
+        )
+
     def transact(self, actions: Sequence[Action]) -> None:
         """Commits move the cursor; claims, and the dropping of queue entries, only check it."""
         name = "commit"
         if isinstance(actions[0], Check):
             claims = any(isinstance(each, Put) and each.table == "claims" for each in actions)
             name = "claim" if claims else "drop"
-        self._call(f"transact {name}", lambda: self._fake.transact(actions))
+        try:
+            self._call(f"transact {name}", lambda: self._transacting.transact(actions))
+        except ConditionFailed:
+            self._faults.note(f"{name} refused")
+            raise
+
+    def transact_write_items(self, **request: Any) -> None:  # noqa: ANN401 - boto3's call
+        """Make one TransactWriteItems call for the product's adapter."""
+        faults = self._faults
+        if not faults.calm and faults.draw.random() < CONFLICTS:
+            faults.note("transaction conflict")
+            raise conflict(request["TransactItems"])
+        self._call(
+            "transact_write_items",
+            lambda: self._dynamo.transact_write_items(**request),
+            _no_answer,
+        )
 
     def write(self, action: Put | Delete | Update) -> Item | None:
         """One item."""
@@ -128,12 +186,13 @@ class GuardedReader(Guarded[InMemoryStream]):
         self,
         faults: Faults,
         process: Process,
+        clock: ProcessClock,
         fake: InMemoryStream,
         shard_id: str,
         after: str | None,
     ) -> None:
         """Read ``shard_id`` on behind ``after``."""
-        super().__init__(faults, process, fake)
+        super().__init__(faults, process, clock, fake)
         self._shard_id = shard_id
         self._after = after
 
@@ -152,13 +211,40 @@ class GuardedReader(Guarded[InMemoryStream]):
 
 
 class GuardedStream(Guarded[InMemoryStream]):
-    """Kinesis, whose PutRecords fails in part now and then."""
+    """Kinesis: the product's own producer, over a PutRecords that fails in part now and then."""
 
     service = "kinesis"
 
+    def __init__(
+        self, faults: Faults, process: Process, clock: ProcessClock, fake: InMemoryStream
+    ) -> None:
+        """Stand before ``fake`` for one process."""
+        super().__init__(faults, process, clock, fake)
+        self._kinesis = InMemoryKinesis(fake, self._fails)
+        self._producer = KinesisStream(
+            self,  # type: ignore[arg-type] - the one call of a client that it makes
+            "events",
+            patience=PATIENCE,
+            sleep=clock.sleep,
+        )
+        self._in_trouble = False
+
     def append(self, records: Sequence[OutgoingRecord]) -> Sequence[str]:
-        """Append, perhaps in part and then again, as the producer does it."""
-        return self._call("append", lambda: self._partly(records))
+        """Append as the producer does, which gives up after some tries."""
+        return self._call("append", lambda: self._producer.append(records))
+
+    def put_records(self, **request: Any) -> Any:  # noqa: ANN401 - boto3's call
+        """Make one PutRecords call for the producer."""
+        draw = self._faults.draw
+        chance = PARTLY_AGAIN if self._in_trouble else PARTLY
+        self._in_trouble = not self._faults.calm and draw.random() < chance
+        answer = self._call("put_records", lambda: self._kinesis.put_records(**request), _no_answer)
+        if answer["FailedRecordCount"]:
+            self._faults.note("PutRecords failed in part")
+        return answer
+
+    def _fails(self) -> bool:
+        return self._in_trouble and self._faults.draw.random() < FAILS
 
     def shards(self) -> Sequence[Shard]:
         """ListShards."""
@@ -167,37 +253,7 @@ class GuardedStream(Guarded[InMemoryStream]):
     def reader(self, shard_id: str, *, after: str | None, at: str | None = None) -> GuardedReader:
         """GetShardIterator."""
         self._call("reader", lambda: self._fake.reader(shard_id, after=after, at=at))
-        return GuardedReader(self._faults, self._process, self._fake, shard_id, after)
-
-    def _partly(self, records: Sequence[OutgoingRecord]) -> Sequence[str]:
-        """Some records fail: they and all later ones of their subjects go again (see the port)."""
-        draw = self._faults.draw
-        if self._faults.calm or draw.random() > 0.05:
-            return self._fake.append(records)
-        failed = [draw.random() < 0.4 for _ in records]
-        numbers = [""] * len(records)
-        self._append_at([place for place, no in enumerate(failed) if not no], records, numbers)
-        if draw.random() < 0.3:
-            raise RetryableError("PutRecords failed in part for too long")
-        first: dict[str, int] = {}
-        for index, (each, no) in enumerate(zip(records, failed, strict=True)):
-            if no:
-                first.setdefault(each.subject, index)
-        again = [
-            index
-            for index, each in enumerate(records)
-            if index >= first.get(each.subject, len(records))
-        ]
-        self._append_at(again, records, numbers)
-        return numbers
-
-    def _append_at(
-        self, places: Sequence[int], records: Sequence[OutgoingRecord], numbers: list[str]
-    ) -> None:
-        """Append some of the records, and write down their numbers; the last one counts."""
-        told = self._fake.append([records[place] for place in places])
-        for place, number in zip(places, told, strict=True):
-            numbers[place] = number
+        return GuardedReader(self._faults, self._process, self._clock, self._fake, shard_id, after)
 
 
 class GuardedObjects(Guarded[InMemoryObjects]):
@@ -278,17 +334,22 @@ class GuardedAliases(Guarded["InMemoryAliases"]):
         return self._fake.list()
 
 
-def guarded_ports(world: World, process: Process) -> Ports:
+def guarded_ports(world: World, process: Process, clock: ProcessClock) -> Ports:
     """Every port of the world, for one process."""
-    faults = world.faults
-    provider = GuardedProvider(faults, process, world.provider)
+    around = world.faults, process, clock
+    provider = GuardedProvider(*around, world.provider)
     return Ports(
-        clock=world.clock,
-        stream=GuardedStream(faults, process, world.stream),
-        store=GuardedStore(faults, process, world.store),
-        objects=GuardedObjects(faults, process, world.objects),
-        queue=GuardedQueue(faults, process, world.queue),
-        aliases=GuardedAliases(faults, process, world.aliases),
+        clock=clock,
+        stream=GuardedStream(*around, world.stream),
+        store=GuardedStore(*around, world.store, world.dynamo),
+        objects=GuardedObjects(*around, world.objects),
+        queue=GuardedQueue(*around, world.queue),
+        aliases=GuardedAliases(*around, world.aliases),
         transport=provider,
         account=provider,
     )
+
+
+def _no_answer(site: str) -> Exception:
+    """What botocore raises where the reply is lost."""
+    return ReadTimeoutError(endpoint_url=site)

@@ -15,11 +15,10 @@ from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from schemas.values import Command, Status, UnknownPolicy
 from tests.simulation import plans
-from tests.simulation.evidence import Evidence, attempt_of, gather, subject_line
-from tests.simulation.fleet import poison_for
+from tests.simulation.archived import archive_complaints
+from tests.simulation.evidence import Evidence, attempt_of, gather
 from tests.simulation.orders import ENDINGS, HELD
 from tests.simulation.replay import differences
-from tests.simulation.world import GENERATION
 
 if TYPE_CHECKING:
     from mailtumble.ports.store import Item
@@ -41,6 +40,7 @@ def verdict(world: World) -> list[str]:
     complaints.extend(_unquarantined(world))
     complaints.extend(_unanswered(world, views, evidence))
     complaints.extend(differences(world))
+    complaints.extend(archive_complaints(world))
     return complaints
 
 
@@ -49,7 +49,7 @@ def _views(world: World) -> dict[str, Item]:
     return {
         str(item["mail_id"]): item
         for item in world.store.scan("mails")
-        if str(item["mail_key"]).startswith(f"{GENERATION}#")
+        if str(item["mail_key"]).startswith(f"{world.generation}#")
     }
 
 
@@ -137,7 +137,7 @@ def _unanswered(world: World, views: dict[str, Item], evidence: Evidence) -> lis
     answers = {
         str(item["command_id"]).partition("#")[2]: bool(item["accepted"])
         for item in world.store.scan("answers")
-        if str(item["command_id"]).startswith(f"{GENERATION}#")
+        if str(item["command_id"]).startswith(f"{world.generation}#")
     }
     complaints = [f"answers: {name} has none" for name in world.commands if name not in answers]
     won: dict[str, list[Command]] = {}
@@ -175,7 +175,7 @@ def _doubled(world: World, evidence: Evidence) -> list[str]:
         if mail not in known:
             complaints.append(f"duplicate: {mail} was never taken in, and sent to {address}")
         # In the order of the attempts: a call that hung may reach the provider after the next one.
-        attempts = sorted({attempt_of(taken) for taken in times}, key=evidence.number)
+        attempts = sorted({attempt_of(taken) for taken in times}, key=evidence.place)
         for earlier, later in pairwise(attempts):
             complaint = _unexcused(world, evidence, mail, earlier, later)
             if complaint:
@@ -211,13 +211,14 @@ def _unquarantined(world: World) -> list[str]:
     listed = {
         (str(item["application"]), str(item["sequence_number"]))
         for item in world.store.scan("quarantine")
-        if str(item["quarantine_id"]).startswith(f"{GENERATION}#")
+        if str(item["quarantine_id"]).startswith(f"{world.generation}#")
     }
     due = set()
-    for record in world.stream.records():
+    for record in world.stream.all_records():
         for application in APPLICATIONS:
-            if record.data in world.garbage or subject_line(record) == poison_for(application):
-                due.add((application, record.sequence_number))
+            place = (application, record.sequence_number)
+            if record.data in world.garbage or place in world.poison.fatal:
+                due.add(place)
     return [
         f"quarantine: {name} {'lacks' if (name, number) in due else 'wrongly has'} {number}"
         for name, number in sorted(due ^ listed)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgpack
 
+from mailtumble.archive import shard as archive
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
+from schemas.events import MailReceived, RouteResolved, SendScheduled
 from schemas.ids import mail_id, mail_subject
 from schemas.values import SECOND_US
-from tests.simulation.fleet import poison_for
 from tests.simulation.notifications import received
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ FINE: Final = "fine"
 
 ADDRESSES: Final = (*(FINE,) * 6, BOUNCES, BOUNCES, COMPLAINS, VIRUS, SLOW, NEVER)
 """Kinds of addresses, as often as they come."""
+
+
+POISONED_SHARE: Final = 0.12
+FROZEN_SHARE: Final = 0.3
+FROZEN_SITES: Final = ("ses send", "ses send", "dynamodb transact claim")
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,9 @@ def plan_mails(world: World) -> None:
         alias = f"alias{number}@house.example"
         _plan_alias(world, alias, number)
         for _ in range(draw.choice((1, 1, 2))):
-            _plan_mail(world, alias, "hello")
-    if draw.random() < 0.05:
-        _plan_mail(world, "alias0@house.example", poison_for(draw.choice((core.NAME, sender.NAME))))
+            _plan_mail(world, alias)
+    if draw.random() < POISONED_SHARE:
+        _plan_poison(world)
 
 
 def _plan_alias(world: World, alias: str, number: int) -> None:
@@ -89,7 +95,16 @@ def _plan_alias(world: World, alias: str, number: int) -> None:
         at_s += draw.random() * 15
 
 
-def _plan_mail(world: World, alias: str, subject: str) -> None:
+def _plan_poison(world: World) -> None:
+    """A mail at whose receipt, or at core's decision about it, one application dies."""
+    draw = world.draw
+    mail = _plan_mail(world, "alias0@house.example")
+    world.harmed.add(mail)
+    at = draw.choice((MailReceived, RouteResolved, SendScheduled))
+    world.poison.planned[mail_subject(mail)] = (draw.choice((core.NAME, sender.NAME)), at)
+
+
+def _plan_mail(world: World, alias: str) -> str:
     draw = world.draw
     name = f"{draw.getrandbits(64):016x}"
     at_s = 1 + draw.random() * 20
@@ -97,15 +112,14 @@ def _plan_mail(world: World, alias: str, subject: str) -> None:
     world.objects.put(world.bucket, f"inbound/{name}", b"From: a@b.example\r\n\r\nhello\r\n")
     mail = mail_id(name, alias)
     world.sent_in.append(SentIn(mail, alias, arrived_at))
-    if subject != "hello":
-        world.harmed.add(mail)
-    body = received(name, alias, subject, world.bucket, arrived_at)
+    body = received(name, alias, "hello", world.bucket, arrived_at)
     for _ in range(1 + (draw.random() < 0.2)):
         world.after(at_s, partial(world.queue.send, [body]))
         at_s += draw.random() * 5
     if draw.random() < 0.02:
         world.harmed.add(mail)
         world.after(at_s + draw.random() * 10, partial(_plant, world, mail_subject(mail)))
+    return mail
 
 
 def plan_trouble(world: World) -> None:
@@ -128,7 +142,8 @@ def plan_trouble(world: World) -> None:
 
 def _plan_pauses(world: World) -> None:
     draw = world.draw
-    for kind in (core.NAME, sender.NAME):
+    _plan_freezes(world)
+    for kind in (core.NAME, sender.NAME, archive.NAME):
         for _ in range(draw.choice((0, 1, 1, 2))):
             at_s, pause_s = 2 + draw.random() * 35, 1 + draw.random() * draw.choice((5, 15, 40))
             _pause(world, kind, at_s, pause_s, replaced=draw.random() < 0.8)
@@ -138,6 +153,12 @@ def _plan_pauses(world: World) -> None:
         if draw.random() < 0.2:
             lag_us = int(draw.random() * 20 * SECOND_US)
             world.after(draw.random() * 35, partial(world.faults.lag, kind, lag_us))
+
+
+def _plan_freezes(world: World) -> None:
+    """In some worlds the sender is paused right where it hurts most: between claim and outcome."""
+    if world.draw.random() < FROZEN_SHARE:
+        world.faults.freezes = {world.draw.choice(FROZEN_SITES): 0.15}
 
 
 def _pause(world: World, kind: str, at_s: float, pause_s: float, *, replaced: bool) -> None:
@@ -180,7 +201,7 @@ def _merge(world: World) -> None:
 
 def _repeat(world: World) -> None:
     """A producer's retry: a record stands there once more, perhaps much later."""
-    records = world.stream.records()
+    records = world.stream.all_records()
     if records:
         world.stream.repeat(world.draw.choice(list(records)).sequence_number)
 

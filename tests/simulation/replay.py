@@ -14,9 +14,6 @@ from tests.fakes.aliases import InMemoryAliases
 from tests.fakes.clock import VirtualClock
 from tests.fakes.items import InMemoryItems
 from tests.fakes.objects import InMemoryObjects
-from tests.simulation.evidence import subject_line
-from tests.simulation.fleet import poison_for
-from tests.simulation.world import GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +63,7 @@ def differences(world: World) -> list[str]:
         return [f"replay: {type(error).__name__}: {error}"]
     complaints = []
     for table in VIEWS:
-        live = _items(world.store, table, GENERATION)
+        live = _items(world.store, table, world.generation)
         clean = _items(replayed, table, REPLAYED)
         complaints.extend(
             f"replay: {table} {key}: live {live.get(key)}, replayed {clean.get(key)}"
@@ -82,15 +79,15 @@ def _replay(world: World) -> InMemoryItems:
     around = Surroundings(
         _ReadOnly(world.stream), store, InMemoryObjects(), world.bucket, VirtualClock()
     )
-    word = poison_for(core.NAME)
-    for shard in world.stream.shards():
+    history = world.stream.history()
+    for shard in world.stream.every_shard():
         rules = CoreRules(mail=world.rules)
         headers = HeaderReader(world.objects, header_names(world.rules.moderation))
         application = Core(InMemoryAliases(), headers, rules, REPLAYED)
         processor = ShardProcessor(application, shard, around)
         processor.take_over()
-        for record in world.stream.records(shard.id):
-            if world.harmed and subject_line(record) == word:
+        for record in history[shard.id]:
+            if (core.NAME, record.sequence_number) in world.poison.fatal:
                 processor._process([record], poison=True)
             else:
                 processor.process([record])

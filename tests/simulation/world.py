@@ -6,25 +6,30 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from mailtumble.archive import shard as archive
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from mailtumble.worker.assembly import Plan
 from mailtumble.worker.cursor import TRIES_MAX
 from processors.mail import Rules
+from processors.moderation.breaker import Breaker
 from schemas.values import ENDED, SECOND_US, Command, UnknownPolicy
+from tests.fakes.dynamodb import InMemoryDynamo
 from tests.fakes.items import InMemoryItems
 from tests.fakes.objects import InMemoryObjects
 from tests.fakes.queues import InMemoryQueue
 from tests.fakes.stream import InMemoryStream
-from tests.simulation import orders, plans
+from tests.simulation import generations, orders, plans, upkeep
 from tests.simulation.faults import SITES, Faults
-from tests.simulation.fleet import Supervisor
+from tests.simulation.poison import Poison
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.services import ChangingAliases, TellingProvider
+from tests.simulation.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mailtumble.ports.store import Item
     from mailtumble.worker.shard import Tally
     from tests.simulation.plans import SentIn
 
@@ -32,8 +37,10 @@ FAULTY_US: Final = 45 * SECOND_US
 LONGEST_US: Final = 900 * SECOND_US
 QUIET_S: Final = 4
 
-GENERATION: Final = Plan(owner="", bucket="").generation
-CURSORS: Final = (f"{core.NAME}#{GENERATION}", f"{sender.NAME}#{sender.GENERATION}")
+CURSORS: Final = (
+    f"{sender.NAME}#{sender.GENERATION}",
+    f"{archive.NAME}#{archive.GENERATION}",
+)
 
 
 class World:
@@ -45,10 +52,16 @@ class World:
         self.scheduler = Scheduler(self.draw)
         self.clock = self.scheduler.clock
         self.bucket = "mail"
+        self.archive = "archive"
+        self.generation = Plan(owner="", bucket="").generation
+        self.building: str | None = None
+        self.generation_change_s: float | None = None
         self.began_at = self.clock.now()
         self.calm_at = self.began_at + FAULTY_US
         self.stream = InMemoryStream(self.clock, shards=2)
         self.store = InMemoryItems()
+        self.dynamo = InMemoryDynamo(self.store, self.clock)
+        self.poison = Poison()
         self.objects = InMemoryObjects()
         self.queue = InMemoryQueue(self.clock, visibility_s=5)
         self.aliases = ChangingAliases(self.clock)
@@ -63,8 +76,9 @@ class World:
         elif self.draw.random() < 0.1:
             self.rules = Rules(on_unknown=UnknownPolicy.PARK)
         self.rules = replace(self.rules, moderation=orders.moderation(self.draw))
-        if seed % 8 == 0:
-            self.rules = replace(self.rules, breaker=orders.BREAKER)
+        # The default one would hold mail for days, once twenty have been answered by chance.
+        breaker = orders.BREAKER if seed % 8 == 0 else Breaker(answered_min=1_000)
+        self.rules = replace(self.rules, breaker=breaker)
         self.errors: list[str] = []
         self.tallies: list[Tally] = []
         self.sent_in: list[SentIn] = []
@@ -83,7 +97,10 @@ class World:
         plans.plan_mails(self)
         plans.plan_trouble(self)
         orders.plan_orders(self)
+        generations.plan_generation(self)
+        upkeep.plan_upkeep(self)
         self.supervisor = Supervisor(self)
+        self.faults.freeze = self.supervisor.freeze
 
     def run(self) -> None:
         """Until everything has ended and been quiet for a while, or for a quarter of an hour."""
@@ -107,8 +124,12 @@ class World:
         return any(
             item.get("tries", 0) == TRIES_MAX
             for item in self.store.scan("cursors")
-            if str(item["cursor"]).startswith(f"{kind}#")
+            if str(item["cursor"]).startswith(f"{kind.partition('@')[0]}#")
         )
+
+    def stays_awake_until(self, when: int) -> None:
+        """Do not come to rest before ``when``: somebody who is paused has yet to wake up."""
+        self.calm_at = max(self.calm_at, when + 3 * SECOND_US)
 
     def disturb(self, act: Callable[[Supervisor], None], kind: str) -> None:
         """Do something to a worker, unless it would end the last try of a record."""
@@ -134,7 +155,7 @@ class World:
         return {
             str(item["mail_id"]): str(item["status"])
             for item in self.store.scan("mails")
-            if str(item["mail_key"]).startswith(f"{GENERATION}#")
+            if str(item["mail_key"]).startswith(f"{self.generation}#")
         }
 
     def _arrive(self, body: str) -> None:
@@ -147,13 +168,26 @@ class World:
         statuses = self.statuses()
         if not all(statuses.get(mail.mail_id) in ENDED for mail in self.sent_in):
             return False
-        return all(self._is_read(cursors) for cursors in CURSORS)
+        return self.building is None and all(map(self.is_read, self.cursors()))
 
-    def _is_read(self, cursors: str) -> bool:
+    def cursors(self) -> tuple[str, ...]:
+        """What the keys of the cursors begin with that count, by application and generation."""
+        return (f"{core.NAME}#{self.generation}", *CURSORS)
+
+    def is_closed(self, shard_id: str) -> bool:
+        """Whether everybody has read a shard to its end."""
+        return all(self.cursor(each, shard_id).get("closed") for each in self.cursors())
+
+    def cursor(self, cursors: str, shard_id: str) -> Item:
+        """One cursor's item; an empty one where there is none."""
+        return self.store.get("cursors", {"cursor": f"{cursors}#{shard_id}"}) or {}
+
+    def is_read(self, cursors: str) -> bool:
+        """Whether these cursors stand at the end of every shard."""
         for shard in self.stream.shards():
-            item = self.store.get("cursors", {"cursor": f"{cursors}#{shard.id}"}) or {}
-            records = self.stream.records(shard.id)
-            if records and item.get("sequence") != records[-1].sequence_number:
+            item = self.cursor(cursors, shard.id)
+            last = self.stream.last(shard.id)
+            if last and item.get("sequence") != last:
                 return False
             if shard.closed and not item.get("closed"):
                 return False
