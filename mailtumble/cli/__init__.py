@@ -1,26 +1,39 @@
-"""The command line. Errors are one line on stderr: 2 for a wrong call, 1 for a failure."""
+"""The command line.
+
+Errors are one line on stderr. Exit code 2: a wrong call; 1: a failure; 130: Ctrl-C.
+"""
 
 from __future__ import annotations
 
 import sys
-import traceback
+from typing import Final
 
-import click
+INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells have it."""
 
-from mailtumble.cli.main import group
-from mailtumble.cli.output import printable
-from schemas.errors import BadInput, MailtumbleError
+try:
+    import traceback
+
+    import click
+
+    from mailtumble.cli.main import group
+    from mailtumble.cli.output import printable
+    from schemas.errors import BadInput, MailtumbleError
+except KeyboardInterrupt:
+    # These imports take a while on a busy machine, and Ctrl-C should not print a traceback.
+    sys.exit(INTERRUPTED)
 
 
 def main() -> None:
-    """Run a command; a traceback is shown with ``--debug`` only."""
+    """Run a command. A traceback is shown with ``--debug`` only."""
     debug = "--debug" in sys.argv
     code: object = 0
     try:
         code = group.main(standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
         click.echo("aborted", err=True)
-        sys.exit(1)
+        # click raises the same for Ctrl-C and for a question that is not answered.
+        sys.exit(INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

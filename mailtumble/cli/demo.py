@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailtumble.cli.output import print_line
+from mailtumble.cli.output import print_hint, print_line
 from mailtumble.settings import load_settings
 from mailtumble.wiring import Wiring
 from schemas.errors import MailtumbleError
@@ -108,11 +108,12 @@ def _watch(stack: LocalStack, stop: threading.Event) -> None:
 def _stack(folder: Path) -> Iterator[int]:
     """A local stack on free ports, watched meanwhile; gives its SMTP port."""
     from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415 - slow to import
+    from mailtumble.local.startup import Startup  # noqa: PLC0415
 
     options = StackOptions(
         state_dir=folder.absolute(), smtp_port=0, rate=14.0, daily_quota=50_000, limiter="debt"
     )
-    stack = LocalStack(options)
+    stack = LocalStack(options, Startup(print_hint))
     stop = threading.Event()
     watching: threading.Thread | None = None
     try:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mailtumble.cli.inject import inject
-from mailtumble.cli.output import print_json, print_table
+from mailtumble.cli.output import print_hint, print_json, print_table
 from mailtumble.cli.sent import sent
 from mailtumble.cli.smtp import smtp
 from mailtumble.cli.state import DEFAULT_DIR, local_state, state_option
 from schemas.errors import BadInput
+
+if TYPE_CHECKING:
+    from mailtumble.local.stack import StackOptions
+
+SIGNALLED: Final = 128
+"""A process that a signal ends has this plus the signal's number as its exit code, in shells."""
 
 NEXT = """\
 Next, in another shell in this folder:
@@ -79,8 +85,14 @@ def command(
 ) -> None:
     """Run AWS, SES and all workers on this machine until Ctrl-C.
 
-    Mail comes in by SMTP, for any recipient. The limits are the local SES's own; the sender
-    learns of them as it would from SES. All state is gone when this ends.
+    Mail comes in by SMTP, for any recipient. The local SES enforces the limits; the sender
+    learns of them as it would from SES. All state is lost when this ends.
+
+    The start takes as long as the machine needs. It is given up when a process ends, or makes no
+    progress: no CPU time used and nothing logged for 60 s, or not ready after 15 min.
+
+    Exit code 0: ended by Ctrl-C or SIGTERM; 130 or 143: ended by them during the start; 1: a
+    process did not start, or the AWS emulator ended.
 
     \b
     Example:  mailtumble local --rate 50
@@ -89,43 +101,72 @@ def command(
     del debug
     if context.invoked_subcommand is not None:
         return
+    asked = _Asked()  # Before the imports, which take seconds on a busy machine.
     # Slow to import.
     from mailtumble.local.ses.account import AccountSettings  # noqa: PLC0415
-    from mailtumble.local.stack import LocalStack, StackOptions  # noqa: PLC0415
+    from mailtumble.local.stack import StackOptions  # noqa: PLC0415
 
     try:
-        # All but this one are the local SES's own.
+        # All options but this one are those of the local SES.
         AccountSettings(**{k: v for k, v in of_the_stack.items() if k != "smtp_port"})
     except ValueError as error:
         raise BadInput(str(error)) from error
-
     options = StackOptions(
         state_dir=(state_dir or Path(DEFAULT_DIR)).absolute(),
         **of_the_stack,
     )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    click.echo("Starting AWS, SES and the workers. Their state lives as long as this runs.")
-    stack = LocalStack(options)
+    context.exit(_run(options, asked))
+
+
+class _Asked:
+    """Whether somebody has asked the stack to end, and by which signal."""
+
+    def __init__(self) -> None:
+        """Take SIGINT and SIGTERM from now on."""
+        self.to_end = threading.Event()
+        self.signal = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+
+    def _end(self, number: int, _frame: object) -> None:
+        self.signal = self.signal or number
+        self.to_end.set()
+
+
+def _run(options: StackOptions, asked: _Asked) -> int:
+    """Run the stack until it is asked to end; return the exit code."""
+    from mailtumble.local.stack import LocalStack  # noqa: PLC0415 - slow to import
+    from mailtumble.local.startup import StartInterrupted, Startup  # noqa: PLC0415
+
+    click.echo("Starting AWS, SES and the workers. All state is lost when this ends.")
+    stack = LocalStack(options, Startup(print_hint, asked.to_end.is_set))
     try:
         state = stack.start()
         click.echo(f"ready: SMTP on 127.0.0.1:{state.smtp_port}, state in {options.state_dir}")
         click.echo(NEXT)
-        stack.watch(stop)
+        stack.watch(asked.to_end)
+    except StartInterrupted:
+        print_hint("Interrupted during the start. Stopping everything that was started.")
+        return SIGNALLED + asked.signal
     finally:
         stack.stop()
+    return 0
 
 
 @command.command("status")
-@click.option("--json", "as_json", is_flag=True, help="An array of {name, pid, state}.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="An array of {name, pid, state}; state is starting, running or restarting.",
+)
 @state_option
 def status(
     as_json: bool,  # noqa: FBT001 - click gives it by name
     state_dir: Path | None,
     debug: bool,  # noqa: FBT001 - click gives it by name
 ) -> None:
-    """Tell which processes run.
+    """Show which processes run.
 
     \b
     Example:  mailtumble local status --json

@@ -22,9 +22,12 @@ from mailtumble.definition import (
     load_definition,
     physical_name,
 )
+from mailtumble.local.startup import StartInterrupted
 from schemas.errors import RetryableError
 
-ACTIVE_TIMEOUT_S: Final = 60.0
+ACTIVE_LOOKS_MAX: Final = 600
+"""How often a resource is looked at until it is active: for a minute, or longer where a busy
+machine takes long for each answer."""
 _POLL_S: Final = 0.1
 _THREADS: Final = 8
 _S3_HOME: Final = "us-east-1"
@@ -58,15 +61,27 @@ def create_resources(
     *,
     definition: Definition | None = None,
     shards: int | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Resources:
-    """Create everything that is missing, wait until all is active, and say where it is.
+    """Create every resource that is missing, and wait until all are active.
+
+    Args:
+        clients: of the AWS, or emulator, to create them in.
+        prefix: the first part of each name.
+        definition: what to create (default: the definition that Terraform uses).
+        shards: the stream's number of shards (default: the definition's, for one machine).
+        interrupted: returns whether to give up; asked before each call.
+
+    Returns:
+        The names and addresses of all resources.
 
     Raises:
-        RetryableError: something did not become active in a minute, or AWS can't be reached.
+        StartInterrupted: ``interrupted`` said so.
+        RetryableError: a resource did not become active, or AWS can't be reached.
         PermanentError: AWS refuses.
     """
     defined = definition or load_definition()
-    creator = _Creator(clients, prefix)
+    creator = _Creator(clients, prefix, interrupted)
     with ThreadPoolExecutor(_THREADS) as threads:
         stream = threads.submit(
             creator.stream,
@@ -88,16 +103,23 @@ def create_resources(
 
 
 class _Creator:
-    """One method a kind of resource; each may run beside the others."""
+    """Creates resources: one method for each kind. They may run in parallel."""
 
-    def __init__(self, clients: Clients, prefix: str) -> None:
+    def __init__(self, clients: Clients, prefix: str, interrupted: Callable[[], bool]) -> None:
         self._clients = clients
         self._prefix = prefix
+        self._interrupted = interrupted
+
+    def _calling(self, resource: str) -> Calling:
+        """Return the context in which to make calls, unless the start is interrupted."""
+        if self._interrupted():
+            raise StartInterrupted(f"interrupted before {resource} was ready")
+        return Calling(resource)
 
     def stream(self, name: str, shards: int, retention_hours: int) -> str:
         physical = physical_name(self._prefix, name)
         kinesis = self._clients.kinesis
-        _create(
+        self._create(
             f"stream {physical}",
             lambda: kinesis.create_stream(
                 StreamName=physical,
@@ -109,8 +131,8 @@ class _Creator:
         def summary() -> Any:  # noqa: ANN401 - botocore's dict
             return kinesis.describe_stream_summary(StreamName=physical)["StreamDescriptionSummary"]
 
-        _wait(f"stream {physical}", lambda: summary()["StreamStatus"] == "ACTIVE")
-        with Calling(f"stream {physical}"):
+        self._wait(f"stream {physical}", lambda: summary()["StreamStatus"] == "ACTIVE")
+        with self._calling(f"stream {physical}"):
             if summary()["RetentionPeriodHours"] < retention_hours > _RETENTION_HOURS_MIN:
                 kinesis.increase_stream_retention_period(
                     StreamName=physical, RetentionPeriodHours=retention_hours
@@ -121,8 +143,8 @@ class _Creator:
         physical = physical_name(self._prefix, table.name)
         dynamodb = self._clients.dynamodb
         arguments = _table_arguments(table, physical)
-        _create(f"table {physical}", lambda: dynamodb.create_table(**arguments))
-        _wait(
+        self._create(f"table {physical}", lambda: dynamodb.create_table(**arguments))
+        self._wait(
             f"table {physical}",
             lambda: dynamodb.describe_table(TableName=physical)["Table"]["TableStatus"] == "ACTIVE",
         )
@@ -132,7 +154,7 @@ class _Creator:
 
     def _expire(self, physical: str, attribute: str) -> None:
         dynamodb = self._clients.dynamodb
-        with Calling(f"table {physical}"):
+        with self._calling(f"table {physical}"):
             told = dynamodb.describe_time_to_live(TableName=physical)["TimeToLiveDescription"]
             if told.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
                 dynamodb.update_time_to_live(
@@ -145,7 +167,7 @@ class _Creator:
         arguments: dict[str, Any] = {"Bucket": physical}
         if self._clients.region != _S3_HOME:
             arguments["CreateBucketConfiguration"] = {"LocationConstraint": self._clients.region}
-        _create(f"bucket {physical}", lambda: self._clients.s3.create_bucket(**arguments))
+        self._create(f"bucket {physical}", lambda: self._clients.s3.create_bucket(**arguments))
         return name, physical
 
     def topics_and_queues(self, defined: Definition) -> tuple[dict[str, str], dict[str, str]]:
@@ -159,13 +181,13 @@ class _Creator:
 
     def _topic(self, name: str) -> str:
         physical = physical_name(self._prefix, name)
-        with Calling(f"topic {physical}"):
+        with self._calling(f"topic {physical}"):
             return self._clients.sns.create_topic(Name=physical)["TopicArn"]
 
     def _queue(self, queue: Queue, urls: Mapping[str, str], topic_arns: Sequence[str]) -> str:
         physical = physical_name(self._prefix, queue.name)
         sqs, sns = self._clients.sqs, self._clients.sns
-        with Calling(f"queue {physical}"):
+        with self._calling(f"queue {physical}"):
             url = sqs.create_queue(QueueName=physical)["QueueUrl"]
             arn = self._arn(url)
             attributes = {
@@ -190,28 +212,26 @@ class _Creator:
                 )
         return url
 
+    def _create(self, resource: str, call: Callable[[], object]) -> None:
+        """Make a creating call; a resource that exists already is as good."""
+        with self._calling(resource):
+            try:
+                call()
+            except Exception as error:
+                if code_of(error) not in _ALREADY:
+                    raise
+
+    def _wait(self, resource: str, is_active: Callable[[], bool]) -> None:
+        for _ in range(ACTIVE_LOOKS_MAX):
+            with self._calling(resource):
+                if is_active():
+                    return
+            time.sleep(_POLL_S)
+        raise RetryableError(f"{resource} is not active after {ACTIVE_LOOKS_MAX} looks")
+
     def _arn(self, url: str) -> str:
         answer = self._clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return answer["Attributes"]["QueueArn"]
-
-
-def _create(resource: str, call: Callable[[], object]) -> None:
-    """Make a creating call; that it is there already is as good."""
-    with Calling(resource):
-        try:
-            call()
-        except Exception as error:
-            if code_of(error) not in _ALREADY:
-                raise
-
-
-def _wait(resource: str, is_active: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + ACTIVE_TIMEOUT_S
-    with Calling(resource):
-        while not is_active():
-            if time.monotonic() > deadline:
-                raise RetryableError(f"{resource} is not active after {ACTIVE_TIMEOUT_S:.0f} s")
-            time.sleep(_POLL_S)
 
 
 def _table_arguments(table: Table, physical: str) -> dict[str, Any]:

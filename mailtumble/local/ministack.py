@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -15,16 +14,16 @@ from types import TracebackType
 from typing import Final, Self
 
 from mailtumble.local.ministack_server import PARENT_VARIABLE
-from schemas.errors import RetryableError
+from mailtumble.local.startup import Starting, Startup, log_size
 
 HOST: Final = "127.0.0.1"
 HEALTH_PATH: Final = "/_ministack/health"
 REGION: Final = "us-east-1"
-_START_TIMEOUT_S: Final = 60.0
+NAME: Final = "the AWS emulator"
 _STOP_TIMEOUT_S: Final = 10.0
-_POLL_S: Final = 0.1
+_HEALTH_TIMEOUT_S: Final = 2.0
 _PACKAGES: Final = Path(__file__).resolve().parents[2]
-"""Where this package lies: the child has to find the very same one."""
+"""The folder of this package: the child has to import the very same one."""
 
 
 class MiniStack:
@@ -36,7 +35,7 @@ class MiniStack:
     """
 
     def __init__(self, log: Path, *, port: int | None = None) -> None:
-        """Choose a free port unless one is given."""
+        """Choose a free port unless one is given; start nothing yet."""
         self.log = log
         self.port = free_port() if port is None else port
         self.endpoint = f"http://{HOST}:{self.port}"
@@ -56,16 +55,22 @@ class MiniStack:
         """Stop it."""
         self.stop()
 
-    def start(self, timeout_s: float = _START_TIMEOUT_S) -> None:
-        """Start it and wait until it answers.
+    def start(self, startup: Startup | None = None) -> None:
+        """Start MiniStack and wait until it answers.
 
-        Must be called on a thread that lives as long as MiniStack shall: on Linux the end of
+        Must be called on a thread that lives as long as MiniStack should: on Linux the end of
         the thread that started a child counts as the end of its parent.
 
+        Args:
+            startup: the start that it is part of, if there is more to start.
+
         Raises:
-            RetryableError: it ended at once or didn't answer in time; the log tells why.
+            StartInterrupted: the start was given up on request.
+            MailtumbleError: MiniStack ended at once or made no progress; its log tells why.
         """
+        startup = startup or Startup()
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        log_from = log_size(self.log)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 # -P: the current folder may hold anything, a ministack.py too.
@@ -77,15 +82,15 @@ class MiniStack:
                 # A Ctrl-C reaches a whole group: the workers' last words still need their AWS.
                 start_new_session=True,
             )
-        deadline = time.monotonic() + timeout_s
-        while not self.is_healthy():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RetryableError(f"MiniStack did not start on port {self.port}: see {self.log}")
-            time.sleep(_POLL_S)
+        startup.add(Starting(NAME, self._process, self.log, log_from))
+        try:
+            startup.wait_until(self.is_healthy, "to answer", lambda: [NAME])
+        except BaseException:  # Ctrl-C too
+            self.stop()
+            raise
 
     def stop(self) -> None:
-        """End it; everything it held is gone."""
+        """End MiniStack; everything it held is gone."""
         if self._process is None:
             return
         self._process.terminate()
@@ -107,7 +112,7 @@ class MiniStack:
 
     def is_healthy(self) -> bool:
         """Whether it answers."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=1)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=_HEALTH_TIMEOUT_S)
         try:
             connection.request("GET", HEALTH_PATH)
             return connection.getresponse().status == HTTPStatus.OK

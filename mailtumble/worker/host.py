@@ -27,6 +27,7 @@ BUSY_PAUSE_S: Final = 1.0
 read together of one mail is written once."""
 SHARDS_LOOKED_FOR_S: Final = 3.0
 STOP_WITHIN_S: Final = 7.0
+ACQUIRED_AGAIN_S: Final = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,9 @@ class EmbeddedHost(LaneHost):
             MailtumbleError: the worker had to end for another reason.
         """
         self._ending = asyncio.get_running_loop().create_future()
-        await self.blocking(lambda: self._lease.acquire(self.ports.clock))
+        if not await self._acquire(stop):
+            self.close()
+            return
         if self._timers:
             self.add_timers()
         await self.faust.start()
@@ -74,6 +77,21 @@ class EmbeddedHost(LaneHost):
         await self._wind_down(clean=not self._ending.done())
         if self._ending.done():
             raise Ended(self._ending.result())
+
+    async def _acquire(self, stop: asyncio.Event) -> bool:
+        """Take the lease; return False if ``stop`` was set before AWS answered.
+
+        A worker that ended here because AWS is slow would only be restarted to try the same.
+        """
+        while not stop.is_set():
+            try:
+                await self.blocking(lambda: self._lease.acquire(self.ports.clock))
+            except RetryableError as error:
+                logger.warning("%s waits for AWS: %s", self.application, error)
+                await asyncio.sleep(ACQUIRED_AGAIN_S)
+            else:
+                return True
+        return False
 
     def add_timers(self) -> None:
         """What happens again and again."""

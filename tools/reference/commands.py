@@ -30,7 +30,7 @@ HEAD: Final = f"""\
 `{PROGRAM} COMMAND --help` tells the same. A command talks to the local stack that was started in
 the current folder; where none runs, to the AWS that the [settings](settings.md) and boto3's
 variables name. Errors are one line on stderr. Exit code 0: done; 1: it failed; 2: it was called
-wrongly, or a setting is wrong.
+wrongly, or a setting is wrong; 130: it was ended by Ctrl-C.
 """
 
 

@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with tempfile.TemporaryDirectory(prefix="mailtumble-ses-") as folder:
                 asyncio.run(_serve(options, Path(folder)))
     except OSError as error:
-        sys.stderr.write(f"the local SES can't start: {error}\n")
+        sys.stderr.write(
+            f"the local SES can't start: {error}; if a port is taken, choose another --smtp-port\n"
+        )
         return 1
     return 0
 
@@ -123,7 +125,8 @@ async def _serve(options: Options, folder: Path) -> None:
     # boto3 leaves some 200,000 objects behind; walking them stops the loop for long.
     gc.collect()
     gc.freeze()
-    _announce({"smtp_port": smtp.port, "api_port": runner.addresses[0][1]}, options.port_file)
+    ports = {"smtp_port": smtp.port, "api_port": runner.addresses[0][1]}
+    _announce({**ports, "pid": os.getpid()}, options.port_file)
     await stop.wait()
     await asyncio.to_thread(smtp.stop, _SMTP_STOP_S)
     await runner.cleanup()
@@ -150,9 +153,9 @@ def _clients(region: str) -> tuple[ObjectStore, SnsClient]:
     return boto3.client("s3", config=config), boto3.client("sns", config=config)
 
 
-def _announce(ports: dict[str, int], port_file: Path | None) -> None:
-    """Tell whoever started the process where it listens."""
-    line = json.dumps(ports) + "\n"
+def _announce(status: dict[str, int], port_file: Path | None) -> None:
+    """Say on stdout, and in the port file, that the process is ready and where it listens."""
+    line = json.dumps(status) + "\n"
     if port_file is not None:
         unfinished = port_file.with_name(f"{port_file.name}.{os.getpid()}.tmp")
         unfinished.write_text(line, encoding="ascii")

@@ -1,0 +1,190 @@
+"""Waiting for the processes of the local stack to start, for as long as they make progress.
+
+A fixed time limit says more about how busy the machine is than about the process. A process makes
+progress while it uses CPU time or writes to its log; one that does neither for
+:data:`IDLE_LIMIT_S` is stuck. A process that ends before it is ready ends the start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mailtumble.story import listed
+from schemas.errors import MailtumbleError
+
+IDLE_LIMIT_S: Final = 60.0
+"""Without any progress for this long, the start is given up."""
+START_LIMIT_S: Final = 15 * 60.0
+"""No single step takes longer, whatever the processes do meanwhile (they may wait in a loop)."""
+POLL_S: Final = 0.1
+LOOK_COUNTS_MAX_S: Final = 1.0
+"""The most that one look adds to the idle time: after Ctrl-Z or a frozen machine, the processes
+did not have the time that the clock says has passed."""
+FIRST_NOTE_S: Final = 5.0
+NOTE_EVERY_S: Final = 15.0
+LAST_LINES: Final = 10
+LAST_BYTES: Final = 16_384
+"""Of a log, only this much is read for its last lines."""
+
+
+class StartInterrupted(MailtumbleError):  # noqa: N818 - what happened, not a fault
+    """Somebody asked the stack to end before it was ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A process that has been started and may not be ready yet.
+
+    Attributes:
+        name: as messages have it.
+        process: the process itself.
+        log: takes what it prints.
+        log_from: the size of the log before the start: what lies before is of earlier processes.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    log_from: int = 0
+
+    def progress(self) -> tuple[float, int]:
+        """Return the CPU seconds it has used and the size of its log; both only grow."""
+        return cpu_seconds(self.process.pid), log_size(self.log)
+
+    def last_lines(self) -> list[str]:
+        """Return the last lines that it has logged: at most :data:`LAST_LINES`, none blank."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(self.log_from, log_size(self.log) - LAST_BYTES))
+                text = log.read().decode(errors="replace")
+        except OSError:
+            return []
+        return [line.rstrip() for line in text.splitlines() if line.strip()][-LAST_LINES:]
+
+
+class Startup:
+    """The start of a local stack: which processes belong to it, and what it waits for."""
+
+    def __init__(
+        self,
+        say: Callable[[str], None] = lambda line: None,  # noqa: ARG005 - nobody listens
+        interrupted: Callable[[], bool] = lambda: False,
+        *,
+        idle_limit_s: float = IDLE_LIMIT_S,
+        first_note_s: float = FIRST_NOTE_S,
+    ) -> None:
+        """Create without starting anything.
+
+        Args:
+            say: takes one line at a time for the person who waits.
+            interrupted: returns whether the start should be given up.
+            idle_limit_s: seconds without progress after which it is given up.
+            first_note_s: seconds after which ``say`` gets the first line.
+        """
+        self.interrupted = interrupted
+        self._say = say
+        self._idle_limit_s = idle_limit_s
+        self._first_note_s = first_note_s
+        self._started: list[Starting] = []
+
+    def add(self, started: Starting) -> None:
+        """Watch a process from now on: if it ends, the start ends."""
+        self._started.append(started)
+
+    def wait_until(
+        self, is_ready: Callable[[], bool], what: str, on: Callable[[], Sequence[str]]
+    ) -> None:
+        """Wait for a condition as long as progress is made towards it.
+
+        Args:
+            is_ready: the condition.
+            what: what the processes have to do, such as "to answer".
+            on: returns the names of the processes that have yet to do it.
+
+        Raises:
+            StartInterrupted: somebody asked the stack to end.
+            MailtumbleError: a watched process ended, or no progress was made for too long.
+        """
+        began = last = time.monotonic()
+        note_at, idle_s = began + self._first_note_s, 0.0
+        before: list[tuple[float, int]] = []
+        while not is_ready():
+            if self.interrupted():
+                raise StartInterrupted("interrupted during the start")
+            self._check_alive()
+            now = time.monotonic()
+            names = on()
+            progress = [each.progress() for each in self._started if each.name in names]
+            idle_s = idle_s + min(now - last, LOOK_COUNTS_MAX_S) if progress == before else 0.0
+            before, last = progress, now
+            if idle_s >= self._idle_limit_s or now - began >= START_LIMIT_S:
+                raise self._stuck(names, what, now - began, idle_s)
+            if now >= note_at:
+                used_s = sum(cpu_s for cpu_s, _ in progress)
+                self._say(
+                    f"Waiting for {listed(names)} {what}: {now - began:.0f} s so far, "
+                    f"{used_s:.1f} s of CPU time used."
+                )
+                note_at = now + NOTE_EVERY_S
+            time.sleep(POLL_S)
+
+    def _check_alive(self) -> None:
+        for each in self._started:
+            code = each.process.poll()
+            if code is not None:
+                how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+                what = f"{each.name} ended during the start ({how})"
+                self._say_last_lines(each, what)
+                lines = each.last_lines() or [f"see {each.log}"]
+                raise MailtumbleError(f"{what}: {lines[-1]}")
+
+    def _stuck(
+        self, names: Sequence[str], what: str, waited_s: float, idle_s: float
+    ) -> MailtumbleError:
+        waited_for = [each for each in self._started if each.name in names]
+        for each in waited_for:
+            self._say_last_lines(each, f"{each.name} did not become ready")
+        why = (
+            f"no CPU time used and nothing logged for {idle_s:.0f} s"
+            if idle_s >= self._idle_limit_s
+            else f"not ready after {waited_s:.0f} s"
+        )
+        logs = listed([str(each.log) for each in waited_for])
+        return MailtumbleError(f"gave up waiting for {listed(names)} {what}: {why}; see {logs}")
+
+    def _say_last_lines(self, each: Starting, what: str) -> None:
+        lines = each.last_lines()
+        if not lines:
+            self._say(f"{what}. It wrote nothing to {each.log}.")
+            return
+        self._say(f"{what}. The last lines of {each.log}:")
+        for line in lines:
+            self._say(f"  {line}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process, its ended children included.
+
+    Where there is no ``/proc`` it can't be read, and is 0: then only the log shows progress.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    # proc_pid_stat(5): fields 14 to 17; the first two may contain blanks.
+    fields = text.rpartition(")")[2].split()[11:15]
+    return sum(map(int, fields)) / os.sysconf("SC_CLK_TCK")
+
+
+def log_size(log: Path) -> int:
+    """Return the size of a log in bytes; 0 if it does not exist yet."""
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
