@@ -267,9 +267,10 @@ class Settings:
         12.0, "How long a hand-over by the KCL may take after SIGTERM.", least=8, most=600
     )
     kcl_message_timeout_s: int = _number(
-        300,
-        "How long a child may take for a batch before the KCL's daemon ends itself.",
-        least=30,
+        1800,
+        "How long a child may take for a batch before the KCL's daemon ends itself. A batch may"
+        " wait 15 minutes for an upgrade.",
+        least=1200,
         most=24 * 60 * 60,
     )
 

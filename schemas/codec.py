@@ -1,8 +1,18 @@
 """Event envelopes to msgpack and back. The same envelope gives the same bytes, always.
 
-The layout is a map with the keys of :class:`EventEnvelope` in their order; each event is a
-list ``[type, version, payload]``, each payload a map in the order of the class's fields, maps
-inside it sorted by key. No floats but the quota's rate, no extension types.
+The layout is a map with the keys of :class:`EventEnvelope` in their order, and after them any
+``extra`` ones, sorted. Each event is a list ``[type, version, payload]``, each payload a map in the
+order of the class's fields; maps inside it are sorted by key. There are no floats except the
+quota's rate, and no extension types.
+
+What may grow, and how:
+
+- A newer release may add keys to the envelope: they are carried, and ignored.
+- A newer release may add event types, and versions of events. Decoding raises
+  :class:`UnknownEvent`, and the shard waits for an upgrade (:mod:`mailtumble.worker.upgrades`).
+- Fields of an event do not grow within a version: an unknown field is an error. Versions exist to
+  announce a change. A reader that dropped a field of a fact in silence would fold something else
+  than a reader that knows it, and their views would differ without anybody noticing.
 """
 
 from __future__ import annotations
@@ -12,7 +22,7 @@ from typing import Any, Final
 import msgpack
 
 from schemas.envelope import EventEnvelope, Head
-from schemas.errors import UndecodableRecord, UnknownEventType
+from schemas.errors import InvariantBroken, UndecodableRecord, UnknownEventType
 from schemas.events import EVENT_TYPES, Event, Versions
 from schemas.structure import from_plain, to_plain
 from schemas.upcasters import upcast
@@ -21,7 +31,9 @@ RECORD_BYTES_MAX: Final = 1024 * 1024
 """Kinesis takes 1 MiB by default; ours stay near 1 KB."""
 
 _BY_NAME: Final = {kind.__name__: kind for kind in EVENT_TYPES}
-_KEYS: Final = ("id", "subject", "cause", "after", "recorded_at", "decider", "rule_version")
+_KEYS: Final = frozenset(
+    {"id", "subject", "cause", "after", "recorded_at", "decider", "rule_version", "events"}
+)
 
 
 def encode(envelope: EventEnvelope) -> bytes:
@@ -40,6 +52,11 @@ def encode(envelope: EventEnvelope) -> bytes:
             for event in envelope.events
         ],
     }
+    for name in sorted(envelope.extra):
+        if name in plain:
+            message = f"an envelope has a key {name!r} of its own: it can't be an extra one"
+            raise InvariantBroken(message)
+        plain[name] = envelope.extra[name]
     data: bytes = msgpack.packb(plain)
     return data
 
@@ -52,14 +69,37 @@ def decode(data: bytes) -> EventEnvelope:
         UnknownEventType: an event that this version has never heard of.
         UnknownEventVersion: an event of a version that it can't read.
     """
+    plain = _plain_envelope(data)
+    return _envelope(plain, tuple(_event(each) for each in plain["events"]))
+
+
+def decode_outline(data: bytes) -> EventEnvelope:
+    """Read a record's data without its events.
+
+    The outline has all that readers judge a record by. Of a record with an unknown event, it is
+    what can be read.
+
+    Raises:
+        UndecodableRecord: these are no bytes of ours; the text says at which field.
+    """
+    return _envelope(_plain_envelope(data), ())
+
+
+def _plain_envelope(data: bytes) -> dict[str, Any]:
+    """Unpack an envelope, and check everything but its events."""
     plain = unpack(data)
-    if type(plain) is not dict or plain.keys() != {*_KEYS, "events"}:
+    if type(plain) is not dict or not plain.keys() >= _KEYS:
         message = "not an event envelope: its keys are not those of a record"
         raise UndecodableRecord(message)
     for name, kind in _KINDS.items():
         if type(plain[name]) is not kind:
             message = f"envelope.{name}: expected {kind.__name__}"
             raise UndecodableRecord(message)
+    return plain
+
+
+def _envelope(plain: dict[str, Any], events: tuple[Event, ...]) -> EventEnvelope:
+    known = len(plain) == len(_KEYS)
     return EventEnvelope(
         id=plain["id"],
         subject=plain["subject"],
@@ -68,7 +108,8 @@ def decode(data: bytes) -> EventEnvelope:
         recorded_at=plain["recorded_at"],
         decider=plain["decider"],
         rule_version=plain["rule_version"],
-        events=tuple(_event(each) for each in plain["events"]),
+        events=events,
+        extra={} if known else {name: plain[name] for name in plain if name not in _KEYS},
     )
 
 

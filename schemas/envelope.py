@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from schemas.events import Event
 
@@ -32,6 +34,9 @@ class EventEnvelope:
         decider: who says so: a decider's name, or ``intake``, ``sender``, ``timer`` for facts.
         rule_version: of the decider's rules; payload only, no part of the id.
         events: in the order in which they hold.
+        extra: keys that a newer release has added, as plain values. They are carried, so a record
+            that is decoded and encoded again keeps them; nothing here depends on them. Readers
+            hash the bytes as they are on the stream, so unknown keys are covered by the hash.
     """
 
     id: str
@@ -42,6 +47,7 @@ class EventEnvelope:
     decider: str
     rule_version: int
     events: tuple[Event, ...]
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def is_decision(self) -> bool:

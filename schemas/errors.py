@@ -6,8 +6,9 @@
     ├── RetryableError            the world said "not now": the same call may go through later
     ├── PermanentError            the same call will fail again: the input or the set-up is at fault
     │   ├── UndecodableRecord     bytes that are no event envelope of ours
-    │   │   ├── UnknownEventType
-    │   │   └── UnknownEventVersion
+    │   │   └── UnknownEvent      a newer worker can read it: waited for, then quarantined
+    │   │       ├── UnknownEventType
+    │   │       └── UnknownEventVersion
     │   └── BadInput              what a person or a foreign system handed in can't be used
     └── InvariantBroken           the program is wrong: never caught, it ends the worker
 
@@ -33,12 +34,16 @@ class UndecodableRecord(PermanentError):  # noqa: N818 - the word of the field: 
     """Bytes on the stream that can't be read as an event envelope."""
 
 
-class UnknownEventType(UndecodableRecord):
-    """An envelope that holds an event this version has never heard of."""
+class UnknownEvent(UndecodableRecord):
+    """An envelope of ours with an event that this release can't read, but a newer one can."""
 
 
-class UnknownEventVersion(UndecodableRecord):
-    """An event of a version that this worker can neither read nor upcast."""
+class UnknownEventType(UnknownEvent):
+    """An event of a type that this release has never heard of."""
+
+
+class UnknownEventVersion(UnknownEvent):
+    """An event of a version that this release can neither read nor upcast."""
 
 
 class BadInput(PermanentError):  # noqa: N818 - reads as what it is

@@ -68,9 +68,12 @@ def upcast(
 
     Raises:
         UnknownEventVersion: the version is newer than this worker, or a step is missing.
-        UndecodableRecord: the payload is not one of that version.
+        UndecodableRecord: the payload is not one of that version, or no version is below 1.
     """
-    if version > current or version < 1:
+    if version < 1:
+        message = f"{name} version {version}: versions begin with 1"
+        raise UndecodableRecord(message)
+    if version > current:
         message = (
             f"{name} version {version}: this worker knows {current} at most; "
             "upgrade the workers, then redrive the record"

@@ -140,7 +140,7 @@ class ChildHost(LaneHost):
             return None
         if records:
             try:
-                await hosted.process(records)
+                await self.work_off(hosted, records)
             except ShardLost as error:
                 self.lost(hosted, error)
                 return None
@@ -264,6 +264,8 @@ class ChildHost(LaneHost):
             moved_at=pulse.moved_at,
             lag_ms=pulse.lag_ms,
             steps=pulse.steps,
+            awaits=pulse.awaits,
+            awaits_since=pulse.awaits_since,
             counts=reports.plain(self.meter.counts()),
             gauges=reports.plain(self.meter.gauges()),
         )

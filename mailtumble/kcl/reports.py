@@ -31,6 +31,8 @@ class Report:
     moved_at: int
     lag_ms: int
     steps: Mapping[str, int]
+    awaits: str
+    awaits_since: int
     counts: Sequence[Plain]
     gauges: Sequence[Plain]
 
@@ -91,7 +93,14 @@ class Children:
     def tell(self, vitals: Vitals) -> None:
         """Put together what the views show: counters summed, a gauge as its child says."""
         vitals.pulses = {
-            each.shard: Pulse(each.moved_at, each.lag_ms, dict(each.steps)) for each in self.reports
+            each.shard: Pulse(
+                each.moved_at,
+                each.lag_ms,
+                dict(each.steps),
+                awaits=each.awaits,
+                awaits_since=each.awaits_since,
+            )
+            for each in self.reports
         }
         counts = Counter(self._gone)
         gauges: dict[Series, float] = {}

@@ -43,6 +43,7 @@ from mailtumble.worker.metrics import Meter, Tally
 from mailtumble.worker.returns import ReturnsReader
 from mailtumble.worker.shard import ShardProcessor, Surroundings
 from mailtumble.worker.trials import Trials
+from mailtumble.worker.upgrades import UPGRADE_WAIT_US
 from processors.moderation.rules import header_names
 from processors.sending.stops import scope_of
 from schemas.errors import MailtumbleError
@@ -93,6 +94,7 @@ class Plan:
     urgent_tenants: frozenset[str] = frozenset()
     domain_limits: Mapping[str, float] = field(default_factory=dict)
     domain_slowdown: bool = False
+    upgrade_wait_us: int = UPGRADE_WAIT_US
 
 
 class Lane(Protocol):
@@ -163,6 +165,7 @@ def surroundings(ports: Ports, plan: Plan, stopping: Callable[[], bool]) -> Surr
         ports.clock,
         stopping,
         ports.trials,
+        plan.upgrade_wait_us,
     )
 
 

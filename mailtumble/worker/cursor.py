@@ -65,6 +65,11 @@ class Cursor:
         self.epoch = 0
         self.arrived_at = 0
         self.lost = False
+        self.awaited: str | None = None
+        """The record that an upgrade is awaited for (:mod:`mailtumble.worker.upgrades`)."""
+        self.awaited_since = 0
+        self.gave_up_at = 0
+        """When the shard last quarantined a record because no upgrade came."""
         self._trying: str | None = None
         self._tries = 0
 
@@ -92,6 +97,8 @@ class Cursor:
         self.arrived_at = _number(item.get("arrived_at"))
         self.lost = False
         self._trying, self._tries = _text(item.get("trying")), _number(item.get("tries"))
+        self.awaited, self.awaited_since = _text(item.get("awaited")), _number(item.get("since"))
+        self.gave_up_at = _number(item.get("gave_up_at"))
         return Position(
             sequence=self.sequence,
             clean=epoch == 0 or bool(before.get("clean")),
@@ -109,7 +116,7 @@ class Cursor:
             "cursors",
             self._key,
             set={"sequence": sequence, "arrived_at": max(self.arrived_at, arrived_at)},
-            remove=("trying", "tries"),
+            remove=("trying", "tries", "awaited", "since"),
             when=self._mine(),
         )
 
@@ -128,6 +135,7 @@ class Cursor:
                 raise self._judge(item) from error
         self.sequence, self.arrived_at = sequence, max(self.arrived_at, arrived_at)
         self._trying, self._tries = None, 0
+        self.awaited, self.awaited_since = None, 0
 
     def write_in_place(self, writes: list[Action]) -> None:
         """Do ``writes`` without moving: only what may be done twice.
@@ -184,6 +192,16 @@ class Cursor:
                 "cursors", self._key, set={"trying": self._trying, "tries": self._tries}
             )
         self._change(update)
+
+    def await_upgrade(self, sequence: str, since: int) -> None:
+        """Store that the shard waits at a record, so that the next owner goes on waiting."""
+        self._change(Update("cursors", self._key, set={"awaited": sequence, "since": since}))
+        self.awaited, self.awaited_since = sequence, since
+
+    def give_up_waiting(self, at: int) -> None:
+        """Store that no upgrade came in time, before the record is quarantined."""
+        self._change(Update("cursors", self._key, set={"gave_up_at": at}))
+        self.gave_up_at = at
 
     def note(self, arrived_at: int) -> None:
         """Whatever had come until then is read, though no commit says so."""

@@ -169,7 +169,7 @@ class EmbeddedHost(LaneHost):
 
     async def _process(self, hosted: Hosted, batch: Batch) -> None:
         try:
-            await hosted.process(batch.records)
+            await self.work_off(hosted, batch.records)
         except ShardLost as error:
             self.lost(hosted, error)
         self.meter.count(RECORDS, hosted.shard.id, by=len(batch.records))

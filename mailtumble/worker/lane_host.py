@@ -20,7 +20,9 @@ from mailtumble.worker.assembly import Lane, Plan, Ports
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Agent, FaustApp, Web
 from mailtumble.worker.metrics import CONFLICTS, FENCED
+from mailtumble.worker.patience import Stopping
 from mailtumble.worker.shard import BATCH_RECORDS_MAX
+from mailtumble.worker.upgrades import AwaitsUpgrade
 from mailtumble.worker.web import STALLED_US, Pulse, Vitals
 from mailtumble.worker.works import generation_of
 from schemas.errors import MailtumbleError, RetryableError
@@ -29,6 +31,8 @@ T = TypeVar("T")
 
 TICK_S: Final = 0.25
 AGAIN_S: Final = 0.5
+UPGRADE_AGAIN_S: Final = 2.0
+"""How often a shard that awaits an upgrade checks that it still has to wait, and still is ours."""
 _STEP_S: Final = 0.02
 
 logger = logging.getLogger(__name__)
@@ -62,12 +66,6 @@ class Hosted:
                 return step()
 
         return await self.agent.ask(lambda: loop.run_in_executor(self.thread, told))
-
-    async def process(self, records: Sequence[StoredRecord]) -> None:
-        """Work records off, a batch a turn: a sender that reads a backlog has mail to send too."""
-        for start in range(0, len(records), BATCH_RECORDS_MAX):
-            batch = records[start : start + BATCH_RECORDS_MAX]
-            await self.run(partial(self.lane.process, batch))
 
 
 class Work:
@@ -196,6 +194,33 @@ class LaneHost:
         # The tally alone: counters outlive their lane, its memory must not.
         self.meter.watch(partial(hosted.lane.tally.series, shard.id))
         return hosted, after
+
+    async def work_off(self, hosted: Hosted, records: Sequence[StoredRecord]) -> None:
+        """Work records off, a batch a turn: a sender that reads a backlog has mail to send too.
+
+        Between two tries of a record that awaits an upgrade, the lane's thread is free for timers
+        and sends, and the health page names the record.
+
+        Raises:
+            Stopping: the worker has to stop; what is left is the next owner's.
+        """
+        for start in range(0, len(records), BATCH_RECORDS_MAX):
+            batch = records[start : start + BATCH_RECORDS_MAX]
+            while (wait := await self._awaited(hosted, batch)) is not None:
+                if self._stopping:
+                    raise Stopping(str(wait))
+                pulse = self.vitals.pulses[hosted.shard.id]
+                pulse.awaits, pulse.awaits_since = str(wait), wait.since
+                await asyncio.sleep(UPGRADE_AGAIN_S)
+            self.vitals.pulses[hosted.shard.id].awaits = ""
+
+    async def _awaited(self, hosted: Hosted, batch: Sequence[StoredRecord]) -> AwaitsUpgrade | None:
+        """Work a batch off; if it ends before its end, return what is awaited."""
+        try:
+            await hosted.run(partial(hosted.lane.process, batch))
+        except AwaitsUpgrade as wait:
+            return wait
+        return None
 
     async def leave(self, hosted: Hosted) -> None:
         """Begin nothing new on the lane, and let what is begun end."""

@@ -38,6 +38,11 @@ class Pending:
     output: bytes | None
 
     @property
+    def fact(self) -> EventEnvelope:
+        """The fact that the output answers."""
+        return codec.decode(self.cause)
+
+    @property
     def events(self) -> tuple[Event, ...]:
         """The events of the output."""
         return codec.decode(self.output).events if self.output else ()
@@ -140,6 +145,8 @@ def read_subject(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMe
     )
 
 
-def decoded_cause(pending: Pending) -> EventEnvelope:
-    """The fact that a pending output answers."""
-    return codec.decode(pending.cause)
+def without_leading_silence(pending: list[Pending]) -> list[Pending]:
+    """Drop leading answers of nothing: they count only behind an output that may still lose."""
+    while pending and pending[0].output is None:
+        pending = pending[1:]
+    return pending

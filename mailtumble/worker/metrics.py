@@ -100,6 +100,15 @@ LAG: Final = _gauge(
 SILENT: Final = _gauge(
     "shard_silent_seconds", READERS, "How long ago a shard's last read was worked off.", "shard"
 )
+AWAITS_UPGRADE: Final = _gauge(
+    "shard_awaits_upgrade_seconds",
+    READERS,
+    "How long a shard has been waiting at a record that only a newer release can read; 0 if it does"
+    " not wait. After 900 s the record is quarantined.",
+    "shard",
+    cloudwatch="AwaitsUpgradeMilliseconds",
+    unit="Milliseconds",
+)
 RECORDS: Final = _counter("records", READERS, "Records of a shard that were worked off.", "shard")
 ACCEPTED: Final = _counter("records_accepted", READERS, "Records that were folded.", "shard")
 REPEATED: Final = _counter(
@@ -210,6 +219,7 @@ METRICS: Final = (
     UPTIME,
     LAG,
     SILENT,
+    AWAITS_UPGRADE,
     RECORDS,
     ACCEPTED,
     REPEATED,

@@ -2,7 +2,8 @@
 
 The order of things for a batch, and why nothing is lost or done twice:
 
-1. decode; what can't be is quarantined (rule 5);
+1. decode; what can't be read is quarantined, and what only a newer worker can read is waited for
+   (rule 5);
 2. load the subjects, gather outside answers for the whole batch;
 3. record by record: judge, fold, react, decide (rules 1, 2);
 4. append all outputs to the stream;
@@ -33,12 +34,13 @@ from mailtumble.worker.application import (
     Reaction,
 )
 from mailtumble.worker.cursor import Cursor
-from mailtumble.worker.memory import Memory, Pending, SubjectMemory, decoded_cause
+from mailtumble.worker.memory import Memory, Pending, SubjectMemory, without_leading_silence
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.patience import Stopping, patiently
 from mailtumble.worker.records import Read, outgoing, read_record
 from mailtumble.worker.timers import Timers
 from mailtumble.worker.trials import Trials
+from mailtumble.worker.upgrades import UPGRADE_WAIT_US, UpgradeWait
 from mailtumble.worker.writes import Portion, Write, Writes
 from processors.kernel import Judgement, Timer, judge
 from processors.routing.decider import Answer
@@ -62,7 +64,7 @@ logger = logging.getLogger(__name__)
 class Surroundings:
     """The ports a shard processor works with, and how it waits.
 
-    ``trials`` is one for all shards of a process.
+    ``trials`` is one for all shards of a process; ``upgrade_wait_us`` see :class:`UpgradeWait`.
     """
 
     stream: EventStream
@@ -72,6 +74,7 @@ class Surroundings:
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
     trials: Trials = field(default_factory=Trials)
+    upgrade_wait_us: int = UPGRADE_WAIT_US
 
 
 class ShardProcessor:
@@ -91,6 +94,8 @@ class ShardProcessor:
         self._careful = 0
         self._poison: str | None = None
         self._timers_changed: list[tuple[Timer, bool]] = []
+        wait_us = around.upgrade_wait_us
+        self._upgrades = UpgradeWait(self.cursor, around.clock, wait_us, self.patiently)
 
     @property
     def committed(self) -> str | None:
@@ -115,6 +120,8 @@ class ShardProcessor:
         Raises:
             ShardLost: another owner is at work; nothing of this was committed.
             Stopping: asked to stop while waiting for the world.
+            AwaitsUpgrade: one of the records has an event that this worker does not know. What
+                comes before it is committed; hand the records in again later.
         """
         after = self.cursor.sequence or ""
         fresh = [record for record in records if record.sequence_number > after]
@@ -155,10 +162,13 @@ class ShardProcessor:
         return self.around.stream.append([outgoing(fact, now) for fact in facts])
 
     def _try_one(self, record: StoredRecord) -> None:
-        self._careful -= 1
         if record.sequence_number == self._poison:
+            self._careful -= 1
             self._process([record], poison=True)
             return
+        # Before it is tried: a record that is only waited for has not been tried.
+        self._upgrades.hold(read_record(record))
+        self._careful -= 1
         trials = self.around.trials
         suspect = self.cursor.is_suspect(record.sequence_number)
         with (trials.alone if suspect else trials.beside)(self._wait):
@@ -176,10 +186,19 @@ class ShardProcessor:
 
     def _process(self, records: Sequence[StoredRecord], *, poison: bool = False) -> None:
         reason = "it ended the worker three times" if poison else ""
-        now = self.around.clock.now()
         batch = [read_record(record, reason) for record in records]
-        self.patiently(lambda: self._memory.load(record.subject for record in records))
-        answers = self._gather([each.envelope for each in batch if each.envelope and not poison])
+        ready = self._upgrades.ready(batch)
+        if ready:
+            self._work_off(ready)
+        if len(ready) < len(batch):
+            self._upgrades.wait(batch[len(ready)])
+
+    def _work_off(self, batch: Sequence[Read]) -> None:
+        now = self.around.clock.now()
+        self.patiently(lambda: self._memory.load(each.stored.subject for each in batch))
+        answers = self._gather(
+            [each.envelope for each in batch if each.envelope and not each.problem]
+        )
         outputs: list[OutgoingRecord] = []
         writes = Writes()
         self._timers_changed = []
@@ -192,7 +211,9 @@ class ShardProcessor:
             writes.add(read.stored.sequence_number, mine)
         if outputs:
             self.patiently(lambda: self.around.stream.append(outputs))
-        self._commit(writes, {each.sequence_number: each.arrived_at for each in records})
+        self._commit(
+            writes, {each.stored.sequence_number: each.stored.arrived_at for each in batch}
+        )
 
     def _commit(self, writes: Writes, arrived_at: Mapping[str, int]) -> None:
         """``arrived_at``: by sequence number, since each portion moves the cursor to another."""
@@ -279,11 +300,11 @@ class ShardProcessor:
         """A decision stands: drop it from the pending ones, or decide those again on top of it."""
         waiting = memory.pending
         if waiting and waiting[0].output == stored.data:
-            memory.pending = _without_leading_silence(waiting[1:])
+            memory.pending = without_leading_silence(waiting[1:])
             return
         memory.pending = []
         for each in waiting:
-            cause = decoded_cause(each)
+            cause = each.fact
             if decision_id(cause.id, record.decider, record.subject) != record.id:
                 self.tally.decided_again += 1
                 self._decide(memory, cause, each.cause, None, outputs, now)
@@ -376,10 +397,3 @@ class ShardProcessor:
     def patiently(self, call: Callable[[], T]) -> T:
         """Repeat a call while the world says "not now", until it goes through or we must stop."""
         return patiently(call, self.around.clock, self.around.stopping, self.tally)
-
-
-def _without_leading_silence(pending: list[Pending]) -> list[Pending]:
-    """Answers of nothing count only behind a pending output that may still lose."""
-    while pending and pending[0].output is None:
-        pending = pending[1:]
-    return pending

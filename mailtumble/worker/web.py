@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mailtumble.worker.metrics import LAG, METRICS, SILENT, UPTIME, Kind, Meter, Series
+from mailtumble.worker.metrics import (
+    AWAITS_UPGRADE,
+    LAG,
+    METRICS,
+    SILENT,
+    UPTIME,
+    Kind,
+    Meter,
+    Series,
+)
 from schemas.values import SECOND_US
 
 STALLED_US: Final = 60 * SECOND_US
@@ -25,13 +34,16 @@ class Pulse:
     """What is known of one shard's progress. Times are microseconds UTC.
 
     ``steps`` says of what goes on beside the reading when it last came to an end. ``tip_at`` is
-    when the reading last stood at the tip of the stream.
+    when the reading last stood at the tip of the stream. ``awaits`` says which upgrade the reading
+    waits for since ``awaits_since``; it is empty if it waits for none.
     """
 
     moved_at: int
     lag_ms: int = 0
     steps: dict[str, int] = field(default_factory=dict)
     tip_at: int = 0
+    awaits: str = ""
+    awaits_since: int = 0
 
     def lag_us(self, now: int) -> int:
         """How far the reading is behind: while nothing moves, it falls behind with the time."""
@@ -39,8 +51,11 @@ class Pulse:
         return self.lag_ms * US_PER_MS + (silent if silent > UNHURRIED_US else 0)
 
     def stalled(self, now: int) -> list[str]:
-        """What has not moved for too long."""
-        moved = {"reading": self.moved_at, **self.steps}
+        """What has not moved for too long.
+
+        A reading that waits for an upgrade is alive: to end the worker would not help it on.
+        """
+        moved = dict(self.steps) if self.awaits else {"reading": self.moved_at, **self.steps}
         return [name for name, at in moved.items() if now - at > STALLED_US]
 
 
@@ -78,11 +93,17 @@ class Vitals:
         for shard, pulse in self.pulses.items() if self.needs_shards else ():
             found[LAG.of(shard)] = pulse.lag_us(now) / SECOND_US
             found[SILENT.of(shard)] = (now - pulse.moved_at) / SECOND_US
+            waited = now - pulse.awaits_since if pulse.awaits else 0
+            found[AWAITS_UPGRADE.of(shard)] = waited / SECOND_US
         return found
 
 
 def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
-    """HTTP status and body: 503 where a shard does not move, or none is there that should be."""
+    """Return the HTTP status and body of the health page.
+
+    503 says that a shard does not move, or that none is there that should be. A shard that waits
+    for an upgrade is named, with 200: a restart of the same release would not help it on.
+    """
     shards: dict[str, Any] = {}
     for shard, pulse in sorted(vitals.pulses.items()):
         shards[shard] = {
@@ -91,8 +112,11 @@ def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
         }
         if stalled := pulse.stalled(now):
             shards[shard]["stalled"] = stalled
+        if pulse.awaits:
+            shards[shard]["awaits_upgrade"] = pulse.awaits
     stuck = sorted([*vitals.missing, *(name for name, told in shards.items() if "stalled" in told)])
-    status = "stalled" if stuck else "ok"
+    waiting = any(pulse.awaits for pulse in vitals.pulses.values())
+    status = "stalled" if stuck else "awaits upgrade" if waiting else "ok"
     settling = now - vitals.started_at < vitals.settles_us
     if vitals.needs_shards and not (vitals.pulses or vitals.spare or settling):
         status = "without shards"
@@ -103,4 +127,4 @@ def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
         "uptime_s": (now - vitals.started_at) // SECOND_US,
         "shards": shards,
     }
-    return (200 if status == "ok" else 503), body
+    return (200 if status in ("ok", "awaits upgrade") else 503), body

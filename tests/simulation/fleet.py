@@ -19,7 +19,9 @@ from mailtumble.worker.assembly import (
 )
 from mailtumble.worker.core import CoreRules
 from mailtumble.worker.cursor import ShardLost, cursor_key
+from mailtumble.worker.lane_host import UPGRADE_AGAIN_S
 from mailtumble.worker.patience import Stopping
+from mailtumble.worker.upgrades import AwaitsUpgrade
 from mailtumble.worker.works import generation_of
 from schemas.errors import RetryableError
 from schemas.values import SECOND_US
@@ -30,9 +32,9 @@ from tests.simulation.poison import Poisoned
 from tests.simulation.scheduler import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from mailtumble.ports.stream import Shard
+    from mailtumble.ports.stream import Shard, StoredRecord
     from mailtumble.sender.shard import SenderShard
     from mailtumble.sender.transmission import Job
     from mailtumble.worker.assembly import Lane
@@ -48,6 +50,7 @@ STOP_WITHIN_US: Final = 7 * SECOND_US
 READ_LIMIT: Final = 50
 ARCHIVE_EVERY_US: Final = 6 * SECOND_US
 UNKNOWN_WAIT_US: Final = 8 * SECOND_US
+UPGRADE_WAIT_US: Final = 10 * SECOND_US
 
 
 class SimulatedWorker:
@@ -74,6 +77,7 @@ class SimulatedWorker:
             generation=generation or world.generation,
             rules=CoreRules(mail=world.rules),
             unknown_wait_us=UNKNOWN_WAIT_US,
+            upgrade_wait_us=UPGRADE_WAIT_US,
         )
         self.parts = SenderParts(self.ports, self.plan, lambda: self.stopping)
         self._application = application
@@ -197,7 +201,7 @@ class SimulatedWorker:
                 _unless_not_now(lane.tick)
                 _unless_not_now(pace)
             batch = self._patiently(lambda: reader.read(READ_LIMIT))
-            lane.process(batch.records)
+            self._work_off(lane, batch.records, pace)
             if batch.ended:
                 self._patiently(lane.close)
                 return
@@ -207,6 +211,22 @@ class SimulatedWorker:
             if not batch.records:
                 self.world.clock.sleep(POLL_S * (0.5 + draw.random()))
         _unless_not_now(lane.release)
+
+    def _work_off(
+        self, lane: Lane, records: Sequence[StoredRecord], pace: Callable[[], None]
+    ) -> None:
+        """Do as :meth:`mailtumble.worker.lane_host.LaneHost.work_off` does."""
+        while True:
+            try:
+                lane.process(records)
+            except AwaitsUpgrade as wait:
+                if self.stopping:
+                    raise Stopping(str(wait)) from wait
+            else:
+                return
+            self.world.clock.sleep(UPGRADE_AGAIN_S)
+            _unless_not_now(lane.tick)
+            _unless_not_now(pace)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         while True:

@@ -77,7 +77,12 @@ def _replay(world: World) -> InMemoryItems:
     """Shard by shard, parents first (they are listed so). Poison stays quarantined as it was."""
     store = InMemoryItems()
     around = Surroundings(
-        _ReadOnly(world.stream), store, InMemoryObjects(), world.bucket, VirtualClock()
+        _ReadOnly(world.stream),
+        store,
+        InMemoryObjects(),
+        world.bucket,
+        VirtualClock(),
+        upgrade_wait_us=0,
     )
     history = world.stream.history()
     for shard in world.stream.every_shard():

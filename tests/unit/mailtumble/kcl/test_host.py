@@ -13,6 +13,7 @@ import pytest
 
 from mailtumble.kcl.host import ChildHost, ChildSettings
 from mailtumble.ports.store import Update
+from mailtumble.worker import lane_host
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.core_host import CoreWork
 from mailtumble.worker.lane_host import AGAIN_S, Ended
@@ -28,6 +29,8 @@ from tests.fakes import (
     InMemoryStream,
     VirtualClock,
 )
+from tests.newer import newer
+from tests.unit.mailtumble.worker.hosting import until
 
 CURSOR = "core#g1#{}"
 
@@ -141,6 +144,36 @@ def test_a_shard_is_taken_over_worked_off_and_released(world: World) -> None:
             assert "clean" not in world.cursor()
             assert await host.release()
         assert world.cursor()["clean"]
+
+    played(scene)
+
+
+def test_a_child_waits_for_an_upgrade_and_stops_when_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report names what is awaited; nothing is checkpointed, and the wait is no death."""
+    monkeypatch.setattr(lane_host, "UPGRADE_AGAIN_S", 0.01)
+    world.tell("m1")
+    world.stream.append([newer(samples.fact(samples.received()))])
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            await host.start(world.shard)
+            first, second = world.stream.records()
+            working = asyncio.create_task(host.process([first, second], 0))
+            await until(lambda: host.vitals.pulses[world.shard].awaits)
+            await host._report()
+            (path,) = world.folder.glob("*.json")
+            told = json.loads(path.read_text(encoding="utf-8"))
+            assert "MailReceived version" in told["awaits"]
+            assert told["awaits_since"] == world.clock.now()
+            assert not working.done()
+            host.stop()
+            assert await working is None
+            assert await host.release() == first.sequence_number
+        assert world.cursor()["awaited"] == second.sequence_number
+        assert "tries" not in world.cursor()
 
     played(scene)
 

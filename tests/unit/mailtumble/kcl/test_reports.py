@@ -12,7 +12,14 @@ from schemas.values import SECOND_US
 
 
 def report(
-    pid: int, shard: str, *, moved_at: int = 0, records: int = 0, sends: int = 0, depth: int = 0
+    pid: int,
+    shard: str,
+    *,
+    moved_at: int = 0,
+    records: int = 0,
+    sends: int = 0,
+    depth: int = 0,
+    awaits: str = "",
 ) -> Report:
     """A child's."""
     meter = Meter()
@@ -25,6 +32,8 @@ def report(
         moved_at=moved_at,
         lag_ms=5,
         steps={"ticks": moved_at},
+        awaits=awaits,
+        awaits_since=0,
         counts=plain(meter.counts()),
         gauges=plain(meter.gauges()),
     )
@@ -97,3 +106,15 @@ def test_health_fails_without_children_and_when_a_shard_stands_still(tmp_path: P
     assert health(vitals, 2 * SECOND_US)[0] == 200
     status, body = health(vitals, 90 * SECOND_US)
     assert (status, body["stalled"]) == (503, ["s-0"])
+
+
+def test_a_child_that_awaits_an_upgrade_is_named_and_healthy(tmp_path: Path) -> None:
+    """The supervisor's page says what its child's would."""
+    vitals = Vitals("core", 0, needs_shards=True)
+    write(tmp_path, report(1, "s-0", moved_at=SECOND_US, awaits="MailReceived version 9"))
+    children = Children(tmp_path, alive=lambda pid: True)  # noqa: ARG005
+    children.look()
+    children.tell(vitals)
+    status, body = health(vitals, 2 * SECOND_US)
+    assert (status, body["status"]) == (200, "awaits upgrade")
+    assert body["shards"]["s-0"]["awaits_upgrade"] == "MailReceived version 9"

@@ -16,10 +16,13 @@ from typing import Any, cast
 import pytest
 
 from mailtumble.ports.store import Put
+from mailtumble.worker import lane_host
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lane_host import Ended
+from mailtumble.worker.metrics import AWAITS_UPGRADE
 from mailtumble.worker.sender_host import SenderWork
 from mailtumble.worker.shard import BATCH_RECORDS_MAX, ShardProcessor
+from mailtumble.worker.web import STALLED_US, health
 from schemas.errors import RetryableError
 from schemas.events import (
     Event,
@@ -30,6 +33,8 @@ from schemas.events import (
     SendStarted,
 )
 from schemas.values import SECOND_US
+from tests import samples
+from tests.newer import newer
 from tests.unit.mailtumble.sender.conftest import entry
 from tests.unit.mailtumble.worker.hosting import (
     FAR,
@@ -233,13 +238,45 @@ def test_a_backlog_is_worked_off_in_turns_with_what_else_is_due() -> None:
             (hosted,) = host.lanes.values()
             hosted.lane.process = lambda records: done.append(len(records))  # type: ignore[method-assign]
             records: Any = range(2 * BATCH_RECORDS_MAX + 50)
-            working = asyncio.create_task(hosted.process(records))
+            working = asyncio.create_task(host.work_off(hosted, records))
             await asyncio.sleep(0)
             await hosted.run(lambda: done.append("a pace"))
             await working
 
     played(scene)
     assert done == [BATCH_RECORDS_MAX, "a pace", BATCH_RECORDS_MAX, 50]
+
+
+@pytest.mark.parametrize("application", ["core", "sender"])
+def test_a_shard_that_awaits_an_upgrade_is_named_and_alive(
+    application: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with what is due, says what it waits for, and stops when asked."""
+    monkeypatch.setattr(lane_host, "UPGRADE_AGAIN_S", 0.01)
+
+    async def scene() -> None:
+        world = World()
+        world.stream.append([newer(samples.fact(samples.received()))])
+        host = world.host(application)
+        assert isinstance(host, EmbeddedHost)
+        async with running(host):
+            await until(lambda: any(each.awaits for each in host.vitals.pulses.values()))
+            (shard,) = host.vitals.pulses
+            begun_at = host.vitals.pulses[shard].steps.get("ticks", 0)
+            await until(lambda: host.vitals.pulses[shard].steps.get("ticks", 0) > begun_at)
+            status, body = health(host.vitals, world.clock.now() + 10 * STALLED_US)
+            assert "MailReceived version" in body["shards"][shard]["awaits_upgrade"]
+            assert "reading" not in body["shards"][shard].get("stalled", ())
+            status, body = health(host.vitals, world.clock.now())
+            assert (status, body["status"]) == (200, "awaits upgrade")
+            later = world.clock.now() + SECOND_US
+            assert host.vitals.gauges(later)[AWAITS_UPGRADE.of(shard)] >= 1
+        key = {"cursor": f"{application}#{host.work.generation}#{shard}"}
+        item = world.store.get("cursors", key) or {}
+        assert item["clean"]
+        assert "tries" not in item
+
+    played(scene)
 
 
 def test_mail_that_was_called_off_ends_before_the_quota_is_known() -> None:

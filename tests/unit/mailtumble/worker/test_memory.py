@@ -15,7 +15,7 @@ from mailtumble.worker.aggregates import MailAggregate
 from mailtumble.worker.application import Span
 from mailtumble.worker.core import Core, CoreRules
 from mailtumble.worker.headers import HeaderReader
-from mailtumble.worker.memory import Memory, Pending, decoded_cause, read_subject
+from mailtumble.worker.memory import Memory, Pending, read_subject
 from processors import mail
 from processors.kernel import Ledger
 from processors.sending.dispatch import Dispatch
@@ -114,7 +114,7 @@ def test_pending_outputs_tell_their_events_and_causes() -> None:
     pending = Pending(CAUSE, _output("d"))
     assert pending.events == (EVENT,)
     assert Pending(CAUSE, None).events == ()
-    assert decoded_cause(pending) == fact(received())
+    assert pending.fact == fact(received())
 
 
 def test_spans_widen_and_begin_anew_on_another_shard() -> None:
