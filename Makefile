@@ -16,12 +16,13 @@ help:  ## Tell what can be made
 	@echo 'mailtumble: mail in through Amazon SES, kept as events, forwarded at the pace SES allows'
 	@echo
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) \
-	  | awk -F ':.*  ## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	  | awk -F ':.*  ## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 	@echo
 	@echo 'Start with make demo, then make run. Settings:'
 	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest, or a clearly quicker one)'
-	@echo '  PYTEST_ARGS="-k pacing"  more for pytest, in make test and make test-all'
-	@echo '  AFTER_TEST=1             make test-all leaves out what make test runs'
+	@echo '  PYTEST_ARGS="-k pacing"  more arguments for pytest, in every test target'
+	@echo '  WORKERS=8                how many tests run side by side (default: 2, or 4 with servers)'
+	@echo '  SEEDS=5000               seeds of the simulation (default: 150, or 1000 in test-all)'
 	@echo '  LOCK_ARGS=--upgrade      make lock takes newer versions of everything'
 
 .PHONY: demo
@@ -32,16 +33,24 @@ demo: $(VENV)/.installed  ## Push real mails through the whole system, tell each
 run: $(VENV)/.installed  ## Start AWS, SES and the workers locally: SMTP in on 127.0.0.1:2525
 	@$(BIN)/mailtumble local
 
+# Long tests come first, and the tests that share a server run in one process: tests/tiers.py.
+PYTEST := $(BIN)/pytest -q --dist loadgroup --no-loadscope-reorder
+
 .PHONY: test
-test: $(VENV)/.installed  ## Run every test that needs nothing but Python packages
-	@$(BIN)/pytest -q -m 'not external' $(PYTEST_ARGS)
+test: $(VENV)/.installed  ## Run the quick tests while you work (4 minutes): unit, contract, simulation, one smoke test
+	@$(PYTEST) -n $(or $(WORKERS),2) --seeds $(or $(SEEDS),150) -m 'not external and (smoke or not servers)' $(PYTEST_ARGS)
+
+# More processes than cores, since these tests mostly wait.
+.PHONY: test-servers
+test-servers: $(VENV)/.installed  ## Run the tests that start servers and workers from Python packages
+	@$(PYTEST) -n $(or $(WORKERS),4) -m 'servers and not smoke and not external' $(PYTEST_ARGS)
 
 .PHONY: test-all
-test-all: $(VENV)/.installed  ## Run these and those that need Java, LocalStack, Terraform, databases
-	@$(BIN)/pytest -q $(if $(AFTER_TEST),-m external) $(PYTEST_ARGS)
+test-all: $(VENV)/.installed  ## Run all of these, and what needs Java, LocalStack, Terraform, databases
+	@$(PYTEST) -n $(or $(WORKERS),4) --seeds $(or $(SEEDS),1000) $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, Terraform, the containers
+lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, Terraform
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --no-error-summary
@@ -49,7 +58,6 @@ lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, T
 	$(BIN)/python tools/tidiness.py
 	$(BIN)/python -m tools.reference --check
 	tools/lint-terraform.sh
-	$(BIN)/pytest -q tests/unit/infra/test_dockerfile.py tests/unit/infra/test_localstack_compose.py
 
 .PHONY: bench
 bench: $(VENV)/.installed  ## Measure: run every script in benchmarks/

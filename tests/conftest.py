@@ -8,6 +8,25 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+# Hooks: pytest finds them by their names.
+from tests.tiers import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_runtest_logreport",
+    "pytest_runtest_protocol",
+    "pytest_terminal_summary",
+]
+
 # No deadline: a busy machine isn't a fault. In CI the same examples at each run, so
 # that a red run is about the change and not about luck.
 settings.register_profile("local", deadline=None, print_blob=True)

@@ -1,19 +1,20 @@
-"""``pytest tests/simulation --seeds 5000``: more (or fewer) seeds than CI runs."""
+"""``pytest tests/simulation --seeds 5000``: more (or fewer) seeds than ``make test`` runs."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
-
-SEEDS = 1000
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the number of seeds be chosen."""
-    parser.addoption("--seeds", type=int, default=SEEDS, help="seeds of the simulation")
 
 
 @pytest.fixture
 def seed_count(request: pytest.FixtureRequest) -> int:
-    """How many seeds to run; the option is known only where this folder was asked for."""
-    count: int = request.config.getoption("--seeds", SEEDS)
+    """How many seeds to run."""
+    count: int = request.config.getoption("--seeds")
     return count
+
+
+@pytest.fixture
+def processes() -> int:
+    """How many processes run the seeds: one where other tests run beside this one."""
+    return 1 if "PYTEST_XDIST_WORKER" in os.environ else 2

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.simulation.runner import Report, run_seeds
 
 ROOT = Path(__file__).parents[2]
+MEETS_ALL = 1000
+"""As many seeds as it takes to meet every fault at every call; ``make test-all`` runs them."""
 
 STORY = """
 import hashlib
@@ -21,16 +25,18 @@ print(hashlib.sha256(told).hexdigest(), world.clock.now())
 """
 
 
-def test_every_seed_keeps_every_promise(seed_count: int) -> None:
+def test_every_seed_keeps_every_promise(seed_count: int, processes: int) -> None:
     """No seed loses or doubles a mail, and together they crash at every call in every way."""
     report = Report()
-    for result in run_seeds(range(seed_count), processes=2):
+    for result in run_seeds(range(seed_count), processes=processes):
         report.add(result)
     print(report.table())  # noqa: T201 - what was met; pytest shows it on failure
     assert not report.failed, "\n".join(map(str, report.failed))
-    assert report.unmet() == []
+    if seed_count >= MEETS_ALL:
+        assert report.unmet() == []
 
 
+@pytest.mark.programs
 def test_a_seed_tells_the_same_story_in_every_process() -> None:
     """A failing seed can be run again: the stream's bytes follow from the seed alone."""
     stories = {

@@ -72,6 +72,7 @@ def test_the_check_is_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "events.md is stale" in capsys.readouterr().out
 
 
+@pytest.mark.programs
 def test_the_check_runs_as_it_is_documented() -> None:
     """As make lint runs it."""
     command = [sys.executable, "-m", "tools.reference", "--check"]

@@ -21,6 +21,7 @@ from tests.unit.infra.dockerfile import ROOT, command_line, environment, stages,
 BUILDERS = ("pip", "hatchling", "gcc", "build-essential", "apt-get", "git", "make")
 
 
+@pytest.mark.programs
 def test_hadolint_finds_nothing() -> None:
     """The linter that knows Docker's own rules."""
     hadolint = Path(sys.executable).with_name("hadolint")
@@ -107,6 +108,7 @@ def worker(status: HTTPStatus) -> Iterator[int]:
     server.server_close()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("status", "healthy"), [(HTTPStatus.OK, True), (HTTPStatus.SERVICE_UNAVAILABLE, False)]
 )

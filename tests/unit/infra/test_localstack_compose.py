@@ -45,6 +45,7 @@ def seconds(text: str) -> float:
     return float(text[:-1])
 
 
+@pytest.mark.programs
 def test_the_file_is_what_the_compose_specification_allows() -> None:
     """Checked against the specification's own schema, which check-jsonschema carries."""
     checker = Path(sys.executable).with_name("check-jsonschema")
@@ -160,6 +161,7 @@ def test_a_worker_can_do_little_harm(services: dict[str, Any], name: str) -> Non
     assert service["volumes"] == ["settings:/settings:ro"]
 
 
+@pytest.mark.programs
 def test_the_entry_point_reads_terraforms_settings_and_keeps_the_signals(
     services: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[3]
 BROKEN_SHIM = "#!/bin/sh\necho 'command not found' >&2\nexit 127\n"
 FAKE_TERRAFORM = '#!/bin/sh\necho "config=${TF_CLI_CONFIG_FILE:-none}"\necho "arguments=$*"\n'

@@ -57,7 +57,11 @@ def test_letters_are_dynamodbs() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, math.nan, -math.inf, -(10**38)], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), {1, 2}, math.nan, -math.inf, -(10**38)],
+    ids=["object", "set", "nan", "infinity", "too many digits"],
+)
 def test_what_dynamodb_cannot_hold_is_refused(value: Value) -> None:
     """Before any call is made."""
     with pytest.raises(PermanentError):

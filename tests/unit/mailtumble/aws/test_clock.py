@@ -67,7 +67,7 @@ def client(server: Server) -> Iterator[DynamoDBClient]:
         region_name="us-east-1",
         aws_access_key_id="x",
         aws_secret_access_key="x",
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=1),
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=60, read_timeout=60),
     )
     yield made
     made.close()

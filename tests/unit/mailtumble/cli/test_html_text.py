@@ -99,10 +99,10 @@ def test_what_breaks_off_is_shown_as_it_is(html: str, words: str) -> None:
 @pytest.mark.parametrize("end", ["", ">", "'\">"])
 def test_no_text_takes_long(piece: str, end: str) -> None:
     """A stranger writes it; linear, it takes a fraction of a second."""
-    begun = time.monotonic()
+    begun = time.process_time()
     plain("<a " + piece * 30_000 + end)
     plain(piece * 30_000 + end)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @given(st.text(alphabet="<>/!-?aA='\" \nhref&;script", max_size=80))

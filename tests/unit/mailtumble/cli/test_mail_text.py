@@ -184,9 +184,9 @@ def test_a_long_part_is_cut() -> None:
 
 def test_a_mail_made_to_be_slow_is_read_at_once() -> None:
     """Python's own HTML parser takes minutes for this one."""
-    begun = time.monotonic()
+    begun = time.process_time()
     as_text(b"Content-Type: text/html\r\n\r\n" + b"<a " * 100_000)
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 HEADER_LINES = st.sampled_from(

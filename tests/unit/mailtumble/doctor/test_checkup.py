@@ -48,7 +48,7 @@ def test_a_check_that_hangs_is_not_waited_for(clinic: Clinic) -> None:
     over = threading.Event()
 
     def hang(setup: Setup) -> Iterator[Finding]:
-        over.wait(20)
+        over.wait(120)
         yield ok("late", setup.settings.prefix)
 
     began = time.monotonic()
@@ -56,7 +56,7 @@ def test_a_check_that_hangs_is_not_waited_for(clinic: Clinic) -> None:
     took_s = time.monotonic() - began
     over.set()
     assert [(each.part, each.mark) for each in found] == [("late", Mark.FAIL), ("good", Mark.OK)]
-    assert took_s < 10
+    assert took_s < 60
 
 
 def test_checks_run_side_by_side(clinic: Clinic) -> None:

@@ -58,6 +58,7 @@ def test_a_folder_with_a_blank_is_refused(tmp_path: Path) -> None:
     folder.release()
 
 
+@pytest.mark.programs
 def test_a_stray_print_does_not_reach_the_protocol() -> None:
     """Nor does one by number, nor a reader of standard input take a message of the daemon's."""
     script = """

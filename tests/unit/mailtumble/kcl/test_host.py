@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -107,7 +108,7 @@ async def hosting(host: ChildHost) -> AsyncIterator[asyncio.Task[None]]:
         yield work
     finally:
         over.set()
-        await asyncio.wait({work}, timeout=10)
+        await asyncio.wait({work}, timeout=60)
         # With Kafka off Faust makes its Kafka consumer all the same, and never closes its loop.
         host.faust.app.consumer._thread.thread_loop.close()
 
@@ -236,7 +237,10 @@ def test_a_stop_during_an_outage_lets_the_rest_pass(world: World) -> None:
     """What comes after the unfinished batch must not be taken before it; the good-bye is one."""
     world.tell("m1")
 
+    refused = threading.Event()
+
     def refuse(*_: object) -> None:
+        refused.set()
         raise RetryableError("DynamoDB is away")
 
     async def scene() -> None:
@@ -246,7 +250,7 @@ def test_a_stop_during_an_outage_lets_the_rest_pass(world: World) -> None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(world.store, "transact", refuse)
                 working = asyncio.create_task(host.process(world.stream.records(), 0))
-                await asyncio.sleep(0.1)
+                assert await asyncio.to_thread(refused.wait, 60)
                 host.stop()
                 assert not await working
             world.tell("m2")
@@ -288,7 +292,7 @@ def test_a_merged_shard_waits_for_both_parents(world: World) -> None:
             assert world.store.get("cursors", {"cursor": CURSOR.format(merged)}) is None
             key = {"cursor": CURSOR.format(two)}
             world.store.write(Update("cursors", key, add={"epoch": 1}, set={"closed": True}))
-            await asyncio.wait_for(starting, 5)
+            await asyncio.wait_for(starting, 60)
             assert set(host.lanes) == {merged}
 
     played(scene)
@@ -307,7 +311,7 @@ def test_a_timers_error_ends_the_child(world: World) -> None:
             hosted = host.lanes[world.shard]
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(hosted.lane, "tick", broken)
-                await asyncio.wait({work}, timeout=5)
+                await asyncio.wait({work}, timeout=60)
         assert isinstance(work.exception(), Ended)
         assert "a bug" in str(work.exception())
 

@@ -9,6 +9,8 @@ import pytest
 from mailtumble.kcl import java
 from mailtumble.kcl.java import Installation, Missing, command, find_jars, find_java, version_of
 
+pytestmark = pytest.mark.programs
+
 
 def program(path: Path, text: str) -> Path:
     """A script in place of Java."""

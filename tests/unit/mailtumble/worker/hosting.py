@@ -161,7 +161,7 @@ class World:
         began = time.monotonic()
         try:
             address = f"http://127.0.0.1:{self.web_port}{path}"
-            with urllib.request.urlopen(address, timeout=2 * HOLD_S) as answer:
+            with urllib.request.urlopen(address, timeout=60) as answer:
                 status, body = answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -182,13 +182,13 @@ async def running(host: Host) -> AsyncIterator[None]:
         begun.cancel()
         stop.set()
         try:
-            await asyncio.wait_for(work, 10)
+            await asyncio.wait_for(work, 60)
         finally:
             # With Kafka off Faust makes its Kafka consumer all the same, and never closes its loop.
             host.faust.app.consumer._thread.thread_loop.close()
 
 
-async def until(holds: Callable[[], object], within_s: float = 10) -> None:
+async def until(holds: Callable[[], object], within_s: float = 60) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + within_s
     while not holds():

@@ -123,11 +123,11 @@ def test_any_mail_can_be_read(raw: bytes) -> None:
 
 @pytest.mark.parametrize("word", ["=?a?q?b?= ", "=?a?q?", "=?utf-8?b?", "?=", "\n "])
 def test_the_longest_header_is_read_in_its_time(word: str) -> None:
-    """A value of 128 KB, made to be slow, takes less than two seconds."""
+    """A value of 128 KB, made to be slow, takes less than two seconds of CPU time."""
     value = (word * (HEADER_BYTES_MAX // len(word))).encode()
-    began = time.perf_counter()
+    began = time.process_time()
     unfolded(b": " + value)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_header_is_read_without_the_body_and_not_without_end() -> None:

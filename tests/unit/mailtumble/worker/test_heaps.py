@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from mailtumble.worker.heaps import HEAPS_MAX, keep_few_heaps
+
+pytestmark = pytest.mark.programs
 
 THREADS = """
 import ctypes, sys, threading

@@ -54,7 +54,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mailtumble.worker.host.SHARDS_LOOKED_FOR_S", 0.2)
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while left := [each.name for each in threading.enumerate() if each.name.startswith(NAMES)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
@@ -139,7 +139,8 @@ async def _hold(name: str) -> None:
     assert held_still, name
     assert len(answers) >= 5, name
     assert {status for status, _, _ in answers} == {200}, name
-    assert max(took_s for _, _, took_s in answers) < 1, name
+    # The first is asked for as the hold begins: on a blocked loop it would take all of the hold.
+    assert max(took_s for _, _, took_s in answers) < HOLD_S / 2, name
     assert counted >= 10, name
     assert besides | {trigger} <= set(world.wire.held), name
     assert {call.partition(".")[0] for call, _ in world.wire.calls} == CALLED[name]
@@ -164,7 +165,7 @@ async def _stalls(world: World, host: Host, *steps: str) -> None:
     def is_told() -> bool:
         return any(each.get("stalled") == list(steps) for each in told.get("shards", {}).values())
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_told():
         assert time.monotonic() < deadline, told
         status, body, _ = await asyncio.to_thread(world.ask, "/health")

@@ -16,7 +16,7 @@ from mailtumble.worker.lane_host import Hosted
 from mailtumble.worker.sender_host import SenderWork
 from schemas.events import Event, SendAccepted
 from tests.samples import SUBJECT, accepted
-from tests.unit.mailtumble.worker.hosting import HOLD_S, World, played, running, until
+from tests.unit.mailtumble.worker.hosting import World, played, running, until
 
 
 def test_calls_in_the_air_tell_their_outcomes_first(
@@ -37,7 +37,7 @@ def test_calls_in_the_air_tell_their_outcomes_first(
 
         def slowly(*arguments: Any) -> Event:  # noqa: ANN401 - as they come
             called.set()
-            assert passes.wait(HOLD_S)
+            assert passes.wait(60)
             return carry_out(*arguments)
 
         transmission.carry_out = slowly  # type: ignore[method-assign]
@@ -98,7 +98,7 @@ def test_what_is_known_is_told_while_one_call_takes_long(
             await until(lambda: host.lanes)
             (hosted,) = host.lanes.values()
             host._stopping = True  # its timers tell nothing any more
-            call = asyncio.create_task(asyncio.sleep(HOLD_S))
+            call = asyncio.create_task(asyncio.Event().wait())
             work._jobs[call] = cast("SenderShard", hosted.lane)
             work.parts.outcomes.add(Fact("known", SUBJECT, "attempt-1", "sender", (accepted(),)))
             finishing = asyncio.create_task(work.finish([hosted]))

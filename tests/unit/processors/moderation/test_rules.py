@@ -221,10 +221,10 @@ def test_globs_are_those_of_fnmatch(glob: str, text: str) -> None:
 def test_no_glob_takes_long() -> None:
     """The worst one that the file may hold, on a header of 64 KB: a star per letter."""
     value = "a" * 65_536
-    began = time.perf_counter()
+    began = time.process_time()
     for glob in ("*a" * (GLOB_LENGTH_MAX // 2) + "b", "*" + "a" * (GLOB_LENGTH_MAX - 2) + "b"):
         assert not _fits(replace(MAIL, headers=(("X", value),)), headers=(("X", glob),))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 # ----------------------------------------------------------------------------- of every rule

@@ -62,7 +62,7 @@ class InMemorySns:
     def wait_for(self, count: int) -> list[str]:
         """Wait until so many messages are there, and return their texts."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.messages) >= count, timeout=10)
+            assert self.changed.wait_for(lambda: len(self.messages) >= count, timeout=60)
             return [text for _, text in self.messages]
 
     def _fail(self) -> None:

@@ -45,7 +45,7 @@ def test_failed_publications_are_tried_until_they_succeed(sns: InMemorySns) -> N
         publisher.submit(number)
     publisher.start()
     texts = sns.wait_for(len(_expected(range(5))))
-    assert publisher.drain(5) == 0
+    assert publisher.drain(60) == 0
     assert sorted(texts) == sorted(_expected(range(5)))
 
 
@@ -59,7 +59,7 @@ def test_a_mail_whose_events_cannot_be_made_stops_no_other(sns: InMemorySns) -> 
     for number in (0, 2, 5):
         publisher.submit(number)
     publisher.start()
-    assert publisher.drain(5) == 0
+    assert publisher.drain(60) == 0
     assert [text for _, text in sns.messages] == ["5", "2"]
 
 
@@ -70,7 +70,7 @@ def test_batches_stay_below_what_sns_takes(sns: InMemorySns) -> None:
     for number in range(5):
         publisher.submit(number)
     publisher.start()
-    assert publisher.drain(5) == 0
+    assert publisher.drain(60) == 0
     assert sns.batch_sizes == [2, 2, 1]
 
 
@@ -83,5 +83,5 @@ def test_drain_gives_up_in_time_and_tells_how_much_is_lost(sns: InMemorySns) -> 
         publisher.submit(number)
     started = time.monotonic()
     assert publisher.drain(0.3) == 30
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert sns.messages == []

@@ -1,7 +1,8 @@
-"""The rule in tests/conftest.py: a skipped test is a failed one."""
+"""The rules for every test: none is skipped, and only a marked one starts a process."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-RULES = Path(__file__).parents[2] / "conftest.py"
+pytestmark = pytest.mark.programs
+
+ROOT = Path(__file__).parents[3]
+RULES = ROOT / "tests" / "conftest.py"
 
 SAMPLES = {
     "passes": "def test_it():\n    assert True\n",
@@ -23,6 +27,19 @@ SAMPLES = {
     "module": "import pytest\npytest.importorskip('no_such_module')\n",
     "expected_failure": (
         "import pytest\n@pytest.mark.xfail\ndef test_it():\n    raise ValueError\n"
+    ),
+    "unmarked": (
+        "import subprocess\ndef test_it():\n"
+        "    try:\n        subprocess.run(['true'])\n    except Exception:\n        pass\n"
+    ),
+    "unmarked_shell": "import os\ndef test_it():\n    os.system('true')\n",
+    "unmarked_fixture": (
+        "import subprocess, pytest\n@pytest.fixture\ndef server():\n    subprocess.run(['true'])\n"
+        "def test_it(server):\n    assert True\n"
+    ),
+    "marked": (
+        "import subprocess, pytest\n@pytest.mark.programs\ndef test_it():\n"
+        "    assert subprocess.run(['true']).returncode == 0\n"
     ),
 }
 
@@ -40,6 +57,7 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> str:
             *("--continue-on-collection-errors", "."),
         ],
         cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -59,3 +77,14 @@ def test_tests_that_run_are_left_alone(summary: str) -> None:
     assert "PASSED test_passes.py::test_it" in summary
     assert "XFAIL test_expected_failure.py::test_it" in summary
     assert "skipped" not in summary.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["unmarked", "unmarked_shell", "unmarked_fixture"])
+def test_a_process_needs_a_mark(summary: str, name: str) -> None:
+    """Without one the test fails, though the code under test handles every Exception."""
+    assert re.search(rf"^(FAILED|ERROR) test_{name}\.py.*starts a process", summary, re.MULTILINE)
+
+
+def test_a_marked_test_may_start_a_process(summary: str) -> None:
+    """The mark is all that it takes."""
+    assert "PASSED test_marked.py::test_it" in summary
