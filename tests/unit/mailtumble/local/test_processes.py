@@ -14,6 +14,8 @@ import pytest
 
 from mailtumble.local.processes import Child, stand_back
 
+pytestmark = pytest.mark.programs
+
 THREADED = """
 import sys, threading
 for _ in range(3):

@@ -18,6 +18,8 @@ from mailtumble.local import startup
 from mailtumble.local.startup import Starting, StartInterrupted, Startup
 from schemas.errors import MailtumbleError
 
+pytestmark = pytest.mark.programs
+
 Start = Callable[[str], Starting]
 
 BUSY = "while True: pass"
