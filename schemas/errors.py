@@ -9,6 +9,7 @@
     │   │   └── UnknownEvent      a newer worker can read it: waited for, then quarantined
     │   │       ├── UnknownEventType
     │   │       └── UnknownEventVersion
+    │   ├── UnknownStateVersion   a newer release has stored a subject: its records wait
     │   └── BadInput              what a person or a foreign system handed in can't be used
     └── InvariantBroken           the program is wrong: never caught, it ends the worker
 
@@ -44,6 +45,10 @@ class UnknownEventType(UnknownEvent):
 
 class UnknownEventVersion(UnknownEvent):
     """An event of a version that this release can neither read nor upcast."""
+
+
+class UnknownStateVersion(PermanentError):  # noqa: N818 - what was found
+    """A stored state of a version that this release can't read, but a newer one can."""
 
 
 class BadInput(PermanentError):  # noqa: N818 - reads as what it is

@@ -1,7 +1,8 @@
-"""Frozen dataclasses to plain msgpack values and back, by their type hints, strictly.
+"""Frozen dataclasses to plain msgpack values and back, by their type hints.
 
 A field that is missing, unknown or of the wrong type is an error that names it: bytes from the
-log are the one thing that can't be asked again. Each class is compiled to closures once.
+log are the one thing that can't be asked again. Stored states may grow: where the reader is
+tolerant, unknown fields are ignored. Each class is compiled to closures once.
 """
 
 from __future__ import annotations
@@ -29,13 +30,19 @@ def to_plain(value: object) -> Plain:
     return _plain(value)
 
 
-def from_plain(kind: type[T], value: Plain) -> T:
+def from_plain(kind: type[T], value: Plain, *, tolerant: bool = False) -> T:
     """Build ``kind`` from plain values.
 
+    Args:
+        kind: a frozen dataclass.
+        value: what :func:`to_plain` gave, or something like it.
+        tolerant: whether unknown fields are ignored, at every depth.
+
     Raises:
-        UndecodableRecord: a field is missing, unknown, or of another type; the text names it.
+        UndecodableRecord: a field is missing or of another type, or unknown where the reader is
+            not tolerant; the text names it.
     """
-    return cast("T", _decoder(cast("Hashable", kind))(value, kind.__name__))
+    return cast("T", _decoder(cast("Hashable", kind), tolerant)(value, kind.__name__))
 
 
 def personal_fields(kind: type) -> frozenset[str]:
@@ -84,18 +91,18 @@ Decoder = Callable[[Plain, str], Any]
 
 
 @cache
-def _decoder(kind: Any) -> Decoder:  # noqa: ANN401 - a type hint
+def _decoder(kind: Any, tolerant: bool) -> Decoder:  # noqa: ANN401, FBT001 - a hint, and cached
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _optional(kind, args)
+        return _optional(kind, args, tolerant)
     if origin is tuple:
-        return _sequence(args[0])
+        return _sequence(_decoder(args[0], tolerant))
     if origin is not None and issubclass(origin, Mapping):
-        return _mapping(args[1])
+        return _mapping(_decoder(args[1], tolerant))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _enumeration(kind)
     if dataclasses.is_dataclass(kind):
-        return _structure(cast("type", kind))
+        return _structure(cast("type", kind), tolerant=tolerant)
     if kind is float:
         return _number
     if kind in _SCALARS:
@@ -123,18 +130,16 @@ def _number(value: Plain, where: str) -> float:
     return float(value)
 
 
-def _optional(kind: Any, args: tuple[Any, ...]) -> Decoder:  # noqa: ANN401 - a type hint
+def _optional(kind: Any, args: tuple[Any, ...], tolerant: bool) -> Decoder:  # noqa: ANN401, FBT001
     inner = [arg for arg in args if arg is not types.NoneType]
     if len(inner) != 1 or len(args) != len(inner) + 1:
         message = f"only X | None can be decoded, not {kind!r}"
         raise InvariantBroken(message)
-    item = _decoder(inner[0])
+    item = _decoder(inner[0], tolerant)
     return lambda value, where: None if value is None else item(value, where)
 
 
-def _sequence(kind: Any) -> Decoder:  # noqa: ANN401 - a type hint
-    item = _decoder(kind)
-
+def _sequence(item: Decoder) -> Decoder:
     def decode(value: Plain, where: str) -> Any:  # noqa: ANN401
         if type(value) is not list:
             raise _wrong(where, "list", value)
@@ -143,9 +148,7 @@ def _sequence(kind: Any) -> Decoder:  # noqa: ANN401 - a type hint
     return decode
 
 
-def _mapping(kind: Any) -> Decoder:  # noqa: ANN401 - a type hint
-    item = _decoder(kind)
-
+def _mapping(item: Decoder) -> Decoder:
     def decode(value: Plain, where: str) -> Any:  # noqa: ANN401
         if type(value) is not dict:
             raise _wrong(where, "map", value)
@@ -167,9 +170,9 @@ def _enumeration(kind: type[enum.Enum]) -> Decoder:
     return decode
 
 
-def _structure(kind: type) -> Decoder:
+def _structure(kind: type, *, tolerant: bool) -> Decoder:
     hints = get_type_hints(kind)
-    fields = {f.name: (_decoder(hints[f.name]), f"{kind.__name__}.{f.name}")
+    fields = {f.name: (_decoder(hints[f.name], tolerant), f"{kind.__name__}.{f.name}")
               for f in dataclasses.fields(kind)}  # fmt: skip
     required = frozenset(
         f.name
@@ -184,6 +187,8 @@ def _structure(kind: type) -> Decoder:
         for name, each in value.items():
             known = fields.get(name)
             if known is None:
+                if tolerant:
+                    continue
                 message = f"{kind.__name__} has no field {name!r}"
                 raise UndecodableRecord(message)
             arguments[name] = known[0](each, known[1])

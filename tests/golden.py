@@ -71,7 +71,7 @@ from schemas.values import (
 from tests import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FOLDER: Final = Path(__file__).parent / "fixtures" / "golden"
 MANIFEST: Final = "MANIFEST"
@@ -120,13 +120,14 @@ def _samples() -> tuple[Event, ...]:
             object_key="quarantine/core/shardId-000000000002/1",
         ),
         RecordRedriven(quarantined=derive("quarantine", "core", "1"), by="ann"),
-        *_moderated(),
+        *moderated(),
         *_ordered(attempt),
-        *_addresses(),
+        *addresses(),
     )
 
 
-def _moderated() -> tuple[Event, ...]:
+def moderated() -> tuple[Event, ...]:
+    """What rules and moderators say."""
     return (
         RouteReopened(by="ann", expires_at=samples.after(60)),
         ModerationDecided(
@@ -183,7 +184,8 @@ def _ordered(attempt: str) -> tuple[Event, ...]:
     )
 
 
-def _addresses() -> tuple[Event, ...]:
+def addresses() -> tuple[Event, ...]:
+    """What is told of an address."""
     address = "bob@example.org"
     return (
         AddressBounced(
@@ -302,26 +304,27 @@ def complaints(folder: Path = FOLDER) -> Iterator[str]:
 
 def write_missing(folder: Path = FOLDER) -> list[str]:
     """Write and seal the files of today's versions that are not there yet; their names."""
+    files: dict[str, bytes] = {}
+    for event in _samples():
+        name, record = file_name(type(event)), sample(event)
+        files[name] = encode(record)
+        files[name.replace(".msgpack", ".json")] = as_json(record).encode()
+    return append(folder, files)
+
+
+def append(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Write and seal those files that the manifest does not know yet; their names."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = manifest(folder)
     known = {line.name for line in lines}
     before = lines[-1].seal if lines else ""
-    written: list[str] = []
-    for event in _samples():
-        name = file_name(type(event))
-        if name in known:
-            continue
-        record = sample(event)
-        for file, data in (
-            (name, encode(record)),
-            (name.replace(".msgpack", ".json"), as_json(record).encode()),
-        ):
-            (folder / file).write_bytes(data)
-            line = sealed(file, hashlib.sha256(data).hexdigest(), before)
-            with (folder / MANIFEST).open("a", encoding="utf-8") as out:
-                out.write(f"{line.seal} {line.digest} {line.name}\n")
-            before = line.seal
-            written.append(file)
+    written = [name for name in files if name not in known]
+    for name in written:
+        (folder / name).write_bytes(files[name])
+        line = sealed(name, hashlib.sha256(files[name]).hexdigest(), before)
+        with (folder / MANIFEST).open("a", encoding="utf-8") as out:
+            out.write(f"{line.seal} {line.digest} {line.name}\n")
+        before = line.seal
     return written
 
 

@@ -50,6 +50,7 @@ class DispatchAggregate:
 
     decider: str = ""
     rule_version: int = 0
+    name: str = "dispatch"
     state_type: type[Dispatch] = Dispatch
     initial: Dispatch = dispatch.INITIAL
 

@@ -20,6 +20,7 @@ class MailAggregate:
 
     decider: str = mail.DECIDER
     rule_version: int = mail.RULE_VERSION
+    name: str = "mail"
     state_type: type[mail.Mail] = mail.Mail
     initial: mail.Mail = mail.INITIAL
 
@@ -60,6 +61,7 @@ class AddressAggregate:
 
     decider: str = bounces.DECIDER
     rule_version: int = bounces.RULE_VERSION
+    name: str = "address"
     state_type: type[bounces.Address] = bounces.Address
     initial: bounces.Address = bounces.INITIAL
 
@@ -93,6 +95,7 @@ class FleetAggregate:
 
     decider: str = fleet.DECIDER
     rule_version: int = fleet.RULE_VERSION
+    name: str = "fleet"
     state_type: type[fleet.Fleet] = fleet.Fleet
     initial: fleet.Fleet = fleet.INITIAL
 
@@ -130,6 +133,7 @@ class Undecided:
 
     decider: str = ""
     rule_version: int = 0
+    name: str = "undecided"
     state_type: type[NoState] = NoState
     initial: NoState = NO_STATE
 

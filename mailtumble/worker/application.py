@@ -86,11 +86,13 @@ class Question:
 class Aggregate(Protocol[S]):
     """What one kind of subject is about: its state, and who decides about it.
 
-    ``decider`` is "" where nobody does. Everything here is quick and free of I/O.
+    ``decider`` is "" where nobody does. ``name`` is that of its stored states, whose version
+    :data:`processors.states.VERSIONS` has. Everything here is quick and free of I/O.
     """
 
     decider: str
     rule_version: int
+    name: str
     state_type: type[S]
     initial: S
 

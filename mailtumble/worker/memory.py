@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 import msgpack
 
 from mailtumble.ports.store import Item, ItemStore, Put
+from mailtumble.ports.stream import StoredRecord
 from mailtumble.worker.application import Aggregate, Application, Span
+from mailtumble.worker.records import Read, read_record
 from processors.kernel import Ledger
+from processors.states import VERSIONS, read_state
 from schemas import codec
 from schemas.envelope import EventEnvelope, Head
-from schemas.errors import InvariantBroken
+from schemas.errors import InvariantBroken, UnknownEvent, UnknownStateVersion
 from schemas.events import Event
 from schemas.ids import fingerprint
 from schemas.structure import from_plain, to_plain
@@ -22,6 +25,7 @@ from schemas.structure import from_plain, to_plain
 S = TypeVar("S")
 
 LAYOUT: Final = 1
+"""Of the list that an item's state is packed as. It may grow at its end, within this layout."""
 SUBJECTS_MAX: Final = 1_000
 """Subjects kept per shard, at some 4 KB each: what is at work now, not what waits for hours."""
 
@@ -58,6 +62,8 @@ class SubjectMemory(Generic[S]):
     state: S
     pending: list[Pending] = field(default_factory=list)
     spans: tuple[Span, ...] = ()
+    newer: str = ""
+    """Why the subject can't be read, if a newer release has stored it; empty if it can."""
 
     def tip(self) -> Head:
         """What the next own decision builds on: the last pending one, else the head."""
@@ -104,15 +110,8 @@ class Memory:
 
     def put(self, subject: str) -> Put:
         """The write that stores a subject as it is now."""
-        memory = self._subjects[subject]
-        plain = [
-            LAYOUT,
-            to_plain(memory.ledger),
-            to_plain(memory.state),
-            [[each.cause, each.output] for each in memory.pending],
-            to_plain(memory.spans),
-        ]
-        item = {"subject_key": self._key(subject), "state": msgpack.packb(plain)}
+        state = packed(self._subjects[subject])
+        item: Item = {"subject_key": self._key(subject), "state": state}
         return Put("subjects", item)
 
     def _key(self, subject: str) -> str:
@@ -122,26 +121,64 @@ class Memory:
         aggregate = self._application.aggregate(subject)
         if item is None:
             return SubjectMemory(subject, aggregate, Ledger(), aggregate.initial)
-        return read_subject(subject, item, aggregate)
+        try:
+            return read_subject(subject, item, aggregate)
+        except (UnknownStateVersion, UnknownEvent) as error:
+            return SubjectMemory(
+                subject, aggregate, Ledger(), aggregate.initial, newer=f"{subject}: {error}"
+            )
+
+    def read(self, records: Sequence[StoredRecord], problem: str = "") -> list[Read]:
+        """Decode records and load their subjects; ``problem`` is what is known against them.
+
+        A record of a subject that a newer release has stored counts as newer itself.
+        """
+        self.load(record.subject for record in records)
+        return [self._checked(read_record(record, problem)) for record in records]
+
+    def _checked(self, read: Read) -> Read:
+        newer = self._subjects[read.stored.subject].newer
+        if not newer or read.problem:
+            return read
+        return replace(read, problem=newer, is_newer=True)
+
+
+def packed(subject: SubjectMemory[Any]) -> bytes:
+    """Return what is stored of a subject, in the attribute ``state``."""
+    plain = [
+        LAYOUT,
+        to_plain(subject.ledger),
+        to_plain(subject.state),
+        [[each.cause, each.output] for each in subject.pending],
+        to_plain(subject.spans),
+        VERSIONS[subject.aggregate.name],
+    ]
+    data: bytes = msgpack.packb(plain)
+    return data
 
 
 def read_subject(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMemory[S]:
-    """A subject's stored item as it is remembered.
+    """Return a subject's stored item as it is remembered.
 
     Raises:
+        UnknownStateVersion: a newer release has stored it.
+        UnknownEvent: an output of a newer release is pending.
         InvariantBroken: the item was written in another layout.
     """
     plain: Any = codec.unpack(item["state"])  # type: ignore[arg-type]
     if plain[0] != LAYOUT:
         message = f"the state of {subject} has layout {plain[0]}, this worker knows {LAYOUT}"
         raise InvariantBroken(message)
+    _, ledger, state, pending, spans, version, *_ = plain
+    for data in (each for cause_and_output in pending for each in cause_and_output if each):
+        codec.decode(data)
     return SubjectMemory(
         subject,
         aggregate,
-        from_plain(Ledger, plain[1]),
-        from_plain(aggregate.state_type, plain[2]),
-        [Pending(cause, output) for cause, output in plain[3]],
-        tuple(from_plain(Span, each) for each in plain[4]),
+        from_plain(Ledger, ledger, tolerant=True),
+        read_state(aggregate.name, aggregate.state_type, version, state),
+        [Pending(cause, output) for cause, output in pending],
+        tuple(from_plain(Span, each, tolerant=True) for each in spans),
     )
 
 

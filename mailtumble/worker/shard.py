@@ -37,7 +37,7 @@ from mailtumble.worker.cursor import Cursor
 from mailtumble.worker.memory import Memory, Pending, SubjectMemory, without_leading_silence
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.patience import Stopping, patiently
-from mailtumble.worker.records import Read, outgoing, read_record
+from mailtumble.worker.records import Read, outgoing
 from mailtumble.worker.timers import Timers
 from mailtumble.worker.trials import Trials
 from mailtumble.worker.upgrades import UPGRADE_WAIT_US, UpgradeWait
@@ -133,12 +133,10 @@ class ShardProcessor:
 
     def tick(self) -> None:
         """Append what is due, having made sure that the shard is still ours."""
-        facts = self.timers.due(self.around.clock.now())
-        if not facts:
-            return
-        self.cursor.verify()
-        self.append_facts(facts)
-        self.timers.fired(facts)
+        if facts := self.timers.due(self.around.clock.now()):
+            self.cursor.verify()
+            self.append_facts(facts)
+            self.timers.fired(facts)
 
     def quiet(self, tip_at: int) -> None:
         """Nothing came for a while until then: let that be known, too."""
@@ -167,7 +165,7 @@ class ShardProcessor:
             self._process([record], poison=True)
             return
         # Before it is tried: a record that is only waited for has not been tried.
-        self._upgrades.hold(read_record(record))
+        self._upgrades.hold(*self.patiently(lambda: self._memory.read([record])))
         self._careful -= 1
         trials = self.around.trials
         suspect = self.cursor.is_suspect(record.sequence_number)
@@ -186,7 +184,7 @@ class ShardProcessor:
 
     def _process(self, records: Sequence[StoredRecord], *, poison: bool = False) -> None:
         reason = "it ended the worker three times" if poison else ""
-        batch = [read_record(record, reason) for record in records]
+        batch = self.patiently(lambda: self._memory.read(records, reason))
         ready = self._upgrades.ready(batch)
         if ready:
             self._work_off(ready)
@@ -195,7 +193,6 @@ class ShardProcessor:
 
     def _work_off(self, batch: Sequence[Read]) -> None:
         now = self.around.clock.now()
-        self.patiently(lambda: self._memory.load(each.stored.subject for each in batch))
         answers = self._gather(
             [each.envelope for each in batch if each.envelope and not each.problem]
         )
@@ -366,7 +363,8 @@ class ShardProcessor:
     def _quarantine(self, read: Read, outputs: list[OutgoingRecord], now: int) -> list[Write]:
         """Keep the bytes in S3, tell it on the stream, and go on (rule 5)."""
         name, stored = self.application.name, read.stored
-        fact = quarantine.fact(name, self.shard.id, stored, read.problem, self.around.bucket)
+        apart = bool(self._memory[stored.subject].newer)
+        fact = quarantine.fact(name, self.shard.id, read, self.around.bucket, apart=apart)
         key = quarantine.object_key(name, self.shard.id, stored)
         self.patiently(lambda: self.around.objects.put(self.around.bucket, key, stored.data))
         logger.warning("quarantined: %s", read.problem)
@@ -381,6 +379,8 @@ class ShardProcessor:
         it, and must go on agreeing with this one about what is void.
         """
         memory = self._memory[read.stored.subject]
+        if memory.newer:
+            return []  # what a newer release has stored stays as it is
         before, ledger = memory.state, memory.ledger
         record = read.envelope
         if record is not None and record.is_decision:

@@ -12,6 +12,9 @@ from schemas.events import EVENT_TYPES, Event, Versions
 from tests import golden
 
 RECORDS = sorted(golden.FOLDER.glob("*.msgpack"))
+SEALED_LINES = 110
+SEAL = "364cc1f1cd01917a574f46e426d914d56dc8b4afccc2a408868f911d14b86502"
+"""Of the first lines of the manifest, as they were released: raise both with the next release."""
 CURRENT = [golden.FOLDER / golden.file_name(kind) for kind in EVENT_TYPES]
 
 
@@ -58,6 +61,11 @@ def test_every_version_up_to_todays_has_a_golden_file() -> None:
 def test_no_golden_file_was_changed_removed_or_slipped_in() -> None:
     """The manifest's digests and seals agree with the folder."""
     assert list(golden.complaints()) == []
+
+
+def test_the_golden_files_of_the_last_release_are_still_the_same() -> None:
+    """Not even files and manifest that were written anew together go unnoticed."""
+    assert golden.manifest()[SEALED_LINES - 1].seal == SEAL
 
 
 def test_a_changed_file_is_noticed(copy: Path) -> None:

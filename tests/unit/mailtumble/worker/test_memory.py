@@ -84,7 +84,7 @@ def test_a_subject_survives_its_owner(
 @given(values_of(Dispatch))
 def test_the_senders_state_is_stored_in_the_same_way(state: Dispatch) -> None:
     """Whatever an application's state is made of, by its type."""
-    plain = [1, {"heads": {}, "seen": {}}, module.to_plain(state), [], []]
+    plain = [1, {"heads": {}, "seen": {}}, module.to_plain(state), [], [], 1]
     item = {"subject_key": "k", "state": msgpack.packb(plain)}
     assert read_subject(SUBJECT, item, DispatchAggregate()).state == state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailtumble.ports.stream import StoredRecord
 from mailtumble.worker import quarantine
+from mailtumble.worker.records import Read
 from schemas.events import RecordQuarantined
 from tests.samples import SUBJECT
 
@@ -12,7 +13,7 @@ GARBAGE = StoredRecord("7".zfill(64), SUBJECT, b"\xc1", 0)
 
 def test_the_fact_says_all_that_is_needed_to_find_and_drive_it_again() -> None:
     """Where it stood, why it was taken out, where its bytes are now."""
-    fact = quarantine.fact("core", "shard-0", GARBAGE, "not msgpack", "mail")
+    fact = quarantine.fact("core", "shard-0", Read(GARBAGE, None, "not msgpack"), "mail")
     assert fact.events == (
         RecordQuarantined(
             application="core",
@@ -29,9 +30,9 @@ def test_the_fact_says_all_that_is_needed_to_find_and_drive_it_again() -> None:
 
 def test_each_application_tells_for_itself_and_once() -> None:
     """Sender and core may both meet it: two facts; a repeat of either is known by its id."""
-    core = quarantine.fact("core", "shard-0", GARBAGE, "one reason", "mail")
-    again = quarantine.fact("core", "shard-0", GARBAGE, "another reason", "mail")
-    sender = quarantine.fact("sender", "shard-0", GARBAGE, "one reason", "mail")
+    core = quarantine.fact("core", "shard-0", Read(GARBAGE, None, "one"), "mail")
+    again = quarantine.fact("core", "shard-0", Read(GARBAGE, None, "other"), "mail")
+    sender = quarantine.fact("sender", "shard-0", Read(GARBAGE, None, "one"), "mail")
     assert core.id == again.id != sender.id
 
 
@@ -39,5 +40,5 @@ def test_what_was_about_no_mail_gets_a_subject_of_its_own() -> None:
     """The partition key of garbage may be anything: it doesn't go where others fold it."""
     for key in ("fleet", "mail:", "x"):
         record = StoredRecord("7".zfill(64), key, b"\xc1", 0)
-        fact = quarantine.fact("core", "shard-0", record, "not msgpack", "mail")
+        fact = quarantine.fact("core", "shard-0", Read(record, None, "not msgpack"), "mail")
         assert fact.subject == f"quarantine:{fact.id}"

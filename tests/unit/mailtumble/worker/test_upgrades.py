@@ -9,6 +9,7 @@ from contextlib import suppress
 import msgpack
 import pytest
 
+from mailtumble.ports.store import Put
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.ports.world import AliasEntry
 from mailtumble.worker.cursor import ShardLost
@@ -223,6 +224,38 @@ def test_a_quarantined_newer_decision_is_the_head_all_the_same(place: Place) -> 
     place.clock.sleep(UPGRADE_WAIT_US / SECOND_US)
     place.read(owner)
     assert owner._memory[SUBJECT].ledger.head("mail") == Head(name, fingerprint(theirs.data))
+
+
+def _stored_by_a_newer_release(place: Place, subject: str) -> bytes:
+    """Let a subject be stored in a version of its state that this release does not know."""
+    key = {"subject_key": f"core#g1#{subject}"}
+    item = place.store.get("subjects", key) or {}
+    plain: list[object] = msgpack.unpackb(item["state"])  # type: ignore[arg-type]
+    plain[5] = 99
+    data: bytes = msgpack.packb(plain)
+    place.store.write(Put("subjects", {**key, "state": data}))
+    return data
+
+
+def test_a_subject_that_a_newer_release_has_stored_is_waited_for_and_left_alone(
+    place: Place,
+) -> None:
+    """Its records are quarantined in the end; the shard goes on, and the state stays as it is."""
+    place.tell(RECEIPT)
+    owner = place.owner()
+    place.run(owner)
+    data = _stored_by_a_newer_release(place, SUBJECT)
+    place.tell(fact(received(), name="again"), OTHERS_RECEIPT)
+    successor = place.owner()
+    assert "the state of mail has version 99" in str(_wait(place, successor))
+    place.clock.sleep(UPGRADE_WAIT_US / SECOND_US)
+    place.run(successor)
+    reasons = [each.reason for each in _told(place, RecordQuarantined)]  # type: ignore[attr-defined]
+    assert ["version 99" in each for each in reasons] == [True]
+    assert len(place.store.scan("quarantine")) == 1
+    assert len(_told(place, RouteResolved)) == 2
+    item = place.store.get("subjects", {"subject_key": f"core#g1#{SUBJECT}"}) or {}
+    assert item["state"] == data
 
 
 def test_an_unknown_key_alone_is_not_waited_for(place: Place) -> None:

@@ -1,0 +1,84 @@
+"""Stored states: a version per aggregate, and upcasters from the older ones.
+
+A state is stored with its version, as an event is. Deployments run two releases side by side, and
+either may take over a subject that the other has stored:
+
+- A field that has a default may be added without a new version. An older release ignores it, and
+  drops it when it stores the state: add a field this way only if that loss does no harm.
+- Every other change raises the version in :data:`VERSIONS`, and adds an upcaster from the version
+  before and a golden file (``python -m tests.golden_states``). A release that meets a newer
+  version than its own leaves the subject alone and waits for an upgrade.
+- An event inside a state has no version of its own there: where its fields change, so does the
+  state's version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from schemas.errors import UndecodableRecord, UnknownStateVersion
+from schemas.structure import from_plain
+
+T = TypeVar("T")
+
+Plain = Mapping[str, Any]
+Upcaster = Callable[[Plain], Plain]
+
+VERSIONS: Final[Mapping[str, int]] = {
+    "address": 1,
+    "dispatch": 1,
+    "fleet": 1,
+    "mail": 1,
+    "undecided": 1,
+}
+"""The version in which each aggregate's state is stored today."""
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
+"""(aggregate, version it takes) -> the step to the next version."""
+
+
+def read_state(
+    aggregate: str,
+    kind: type[T],
+    version: int,
+    plain: Plain,
+    *,
+    current: int | None = None,
+    upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+) -> T:
+    """Read a stored state, whatever older version it has.
+
+    Args:
+        aggregate: the aggregate's name, a key of :data:`VERSIONS`.
+        kind: the class of the state.
+        version: the version in which it was stored.
+        plain: the stored fields; unknown ones are ignored.
+        current: the version of ``kind``; that of :data:`VERSIONS` unless a test says otherwise.
+        upcasters: the steps from older versions.
+
+    Returns:
+        The state, as today's code has it.
+
+    Raises:
+        UnknownStateVersion: the version is newer than today's, or a step is missing.
+        UndecodableRecord: the fields are not those of a state of this version.
+    """
+    today = VERSIONS[aggregate] if current is None else current
+    if version > today:
+        message = (
+            f"the state of {aggregate} has version {version}, and this worker knows {today} at "
+            "most: upgrade the workers"
+        )
+        raise UnknownStateVersion(message)
+    for step in range(version, today):
+        upcaster = upcasters.get((aggregate, step))
+        if upcaster is None:
+            message = f"there is no upcaster for the state of {aggregate} from version {step}"
+            raise UnknownStateVersion(message)
+        try:
+            plain = upcaster(plain)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            message = f"state of {aggregate} version {step}: {type(error).__name__} {error}"
+            raise UndecodableRecord(message) from error
+    return from_plain(kind, plain, tolerant=True)
