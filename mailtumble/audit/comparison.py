@@ -23,6 +23,8 @@ class Kind(enum.StrEnum):
     """Nothing on the stream leads to it."""
     DIFFERENT = "different"
     """One of its attributes has another value; a missing attribute has the value None."""
+    DISPUTED = "disputed"
+    """A worker's own fold and the independent model read the same records differently."""
     SKIPPED = "skipped"
     """Not an item but a record: it can't be read, and core has not put it into quarantine."""
 
@@ -49,6 +51,8 @@ class Difference:
                 return f"{what}: nothing on the stream leads to this item"
             case Kind.SKIPPED:
                 return f"{what}: it can't be read, and is not in quarantine: {expected}"
+            case Kind.DISPUTED:
+                return f"{what}: {self.attribute} is {stored}, by the independent model {expected}"
             case Kind.DIFFERENT:
                 return f"{what}: {self.attribute} is {stored}, by the stream {expected}"
 
@@ -57,18 +61,25 @@ def differences(
     places: Collection[Address],
     stored: Mapping[Address, Item],
     expected: Mapping[Address, Item],
-    name: Callable[[Address], str],
+    name: Callable[[Address, Item], str],
 ) -> Iterator[Difference]:
-    """What differs at ``places``, in their order; ``name`` gives an item's key for a person."""
+    """Yield what differs, place by place.
+
+    Args:
+        places: which items to compare.
+        stored: the items as they are.
+        expected: the items as they have to be.
+        name: gives the key of an item as a person knows it.
+    """
     for place in sorted(places):
         is_there, has_to_be = stored.get(place), expected.get(place)
         if is_there is not None and has_to_be is not None:
-            yield from _attributes(place[0], name(place), is_there, has_to_be)
+            yield from _attributes(place[0], name(place, is_there), is_there, has_to_be)
         elif is_there is not None or has_to_be is not None:
             yield Difference(
                 kind=Kind.UNEXPECTED if has_to_be is None else Kind.MISSING,
                 table=place[0],
-                key=name(place),
+                key=name(place, is_there or has_to_be or {}),
                 attribute=None,
                 stored=plain(is_there),
                 expected=plain(has_to_be),

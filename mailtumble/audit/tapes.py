@@ -1,7 +1,7 @@
 """The stream on tape: every shard read from its oldest record on, side by side, at leisure.
 
 What is read is kept in a temporary file without a name, since a record can be replayed only when
-it is known what core has put into quarantine, and that is told further on.
+it is known what an application has put into quarantine, and that is told further on.
 """
 
 from __future__ import annotations
@@ -73,6 +73,23 @@ class Tape:
             if record.sequence_number > until:
                 return
             yield record, offset + unpacker.tell()
+
+    def count(self, position: str) -> tuple[int, int, int | None]:
+        """Count what a reader at ``position`` has read of the tape.
+
+        Returns:
+            How many records it has read, how many there are, and when the oldest unread one
+            arrived (microseconds UTC; None where everything is read).
+        """
+        read = records = 0
+        unread_at: int | None = None
+        for record, _ in self.records(0, self.last):
+            records += 1
+            if record.sequence_number <= position:
+                read += 1
+            elif unread_at is None:
+                unread_at = record.arrived_at
+        return read, records, unread_at
 
     def close(self) -> None:
         """Remove it."""
@@ -188,8 +205,8 @@ class _Reading:
         # Of a quiet shard nothing may be left: all of it is older than the stream keeps it.
         if self.tape.first and self.tape.last < position:
             raise MailtumbleError(
-                f"core has read {self.tape.shard.id} up to {position}, which the shard does not "
-                "show: try again; if that stays so, tables and stream don't belong together"
+                f"a worker has read {self.tape.shard.id} up to {position}, which the shard does "
+                "not show: try again; if that stays so, tables and stream don't belong together"
             )
 
     def _read(self) -> Batch:

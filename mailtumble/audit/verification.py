@@ -1,4 +1,4 @@
-"""Verification: the projections against a replay of the stream, while the workers go on.
+"""Verification: the tables against a replay of the stream, while the workers go on.
 
 ::
 
@@ -9,28 +9,48 @@
 Every item is written in one transaction with the cursor, so an item that is read in between is
 as of some point from c1 to c2. What no record from c1 to c2 touches has to be as the replay says
 at c1; what one does touch is compared in a next round, that has to read only these few items.
+
+The sender has a cursor of its own and claims that no cursor shows: see
+:mod:`mailtumble.audit.sender`. The fold that makes the views is checked by the independent model,
+which also says what is open past its deadline: see :mod:`mailtumble.audit.overdue`. Whether the
+applications read at all: see :mod:`mailtumble.audit.reading`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences
-from mailtumble.audit.replay import Replay
+from mailtumble.audit.overdue import (
+    TOLERANCE_US,
+    Overdue,
+    of_timer,
+    overdue_mail,
+    overdue_timers,
+)
+from mailtumble.audit.reading import Reading, Watch
+from mailtumble.audit.replay import TIMERS, CoreReplay, LookAhead
 from mailtumble.audit.retention import Retention, retention, shown
-from mailtumble.audit.stored import Stored, only
-from mailtumble.audit.tapes import Progress, Tapes
+from mailtumble.audit.sender import Limits, SenderAudit
+from mailtumble.audit.stored import MAILS, Stored, only
+from mailtumble.audit.tapes import Positions, Progress, Tapes
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.ports.stream import EventStream
 from mailtumble.ports.world import Clock
 from mailtumble.worker.writes import Address
 from processors.audit.balance import NOTHING, Booked, Sum, total
-from schemas.values import ENDED
+from schemas.ids import mail_subject
+from schemas.values import ENDED, SECOND_US
 
 ROUNDS_MAX: Final = 5
-MAILS: Final = "mails"
+
+DEFAULT: Final = Limits()
+"""What holds where no setting says otherwise."""
+
+ARCHIVE_SLACK_US: Final = 10 * SECOND_US
+"""How long the archive may take to write a segment, after it has gathered for its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +60,11 @@ class Verdict:
     Attributes:
         sum: opening + received = ended + open, per target.
         records: how many records the projections were held against.
-        waiting: how many more stand on the stream that core has not read.
+        waiting: how many more records the stream holds that core has not read.
         mails: how many mails these records are about.
         differences: item by item.
+        overdue: what is open past its deadline.
+        reading: how far each application has read, and whether it advances.
         moving: items that were changing in every round; nothing is said of them.
         unchecked: items that are older than what the stream keeps; nothing is said of them.
         announced: bucket and key of the mails that the stream or the view knows.
@@ -53,18 +75,32 @@ class Verdict:
     waiting: int
     mails: int
     differences: tuple[Difference, ...]
+    overdue: tuple[Overdue, ...]
+    reading: tuple[Reading, ...]
     moving: int
     unchecked: int
     announced: frozenset[tuple[str, str]]
 
     @property
+    def agrees(self) -> bool:
+        """Whether the tables agree with the stream, and nothing is open past its deadline."""
+        return self.sum.holds and not self.differences and not self.overdue
+
+    @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return self.sum.holds and not self.differences
+        """Whether nothing is wrong: everything agrees, and every application reads on."""
+        return self.agrees and not any(each.stalled for each in self.reading)
+
+    def complaints(self) -> list[str]:
+        """Return all that is wrong with tables and deadlines, one line each; none: it agrees."""
+        found = [] if self.sum.holds else [f"the sum does not hold: {self.sum}"]
+        found.extend(each.told() for each in self.differences)
+        found.extend(each.told() for each in self.overdue)
+        return found
 
 
 class Verification:
-    """One generation of the projections, verified once."""
+    """One generation of the projections, and the sender's tables, verified once."""
 
     def __init__(
         self,
@@ -73,12 +109,31 @@ class Verification:
         generation: str,
         clock: Clock,
         progress: Progress = lambda share: None,  # noqa: ARG005 - nobody listens
+        *,
+        limits: Limits = DEFAULT,
     ) -> None:
-        """Nothing is read yet."""
+        """Create it without reading anything.
+
+        Args:
+            stream: the event stream.
+            store: the tables.
+            generation: of the projections.
+            clock: tells the time, and waits between reads.
+            progress: hears which share of the stream is read.
+            limits: by the settings of the workers.
+        """
         self._clock = clock
+        self._claimed_for_us = limits.claimed_for_us
         self._tapes = Tapes(stream, clock, progress)
         self._stored = Stored(store, generation)
-        self._replay = Replay(self._tapes, generation)
+        self._ahead = LookAhead(self._tapes)
+        self._replay = CoreReplay(self._tapes, self._ahead, generation)
+        self._sender = SenderAudit(store, self._tapes, self._ahead, clock, limits)
+        gathers_us = {"archive": limits.archive_every_us + ARCHIVE_SLACK_US}
+        self._watch = Watch(store, clock, generation, gathers_us)
+        self._by_core: Positions = {}
+        self._read_at = 0
+        self._unread_at: list[int] = []
         self._found: list[Difference] = []
         self._lines: list[Booked] = []
         self._announced: set[tuple[str, str]] = set()
@@ -99,24 +154,39 @@ class Verification:
         stored = self._stored.items()
         mails = self._stored.mail_items(stored)
         self._announced.update(_object(item) for item in mails.values())
-        known = retention(self._tapes, self._replay, mails, self._clock.now())
-        everything = {**self._replay.items, **stored}
+        spans = self._stored.spans(stored, self._replay.aggregate)
+        known = retention(self._tapes, self._replay, mails, self._by_core, spans, self._clock.now())
+        everything = {**self._replay.expected(), **stored}
         moving = self._settle({*everything}, stored, known)
+        going_on = self._settle_sender(None, known)
         rounds = 1
-        while moving and rounds < ROUNDS_MAX:
+        while (moving or going_on) and rounds < ROUNDS_MAX:
             rounds += 1
             self._read_up()
+            everything.update(only(self._replay.expected(), moving))
             moving = self._settle(moving, self._stored.some(only(everything, moving)), known)
+            if going_on:
+                going_on = self._settle_sender(going_on, known)
         self._lines.extend(self._as_expected(moving))
-        self._replay.look_ahead()
-        return self._verdict(len(moving))
+        overdue = self._overdue(stored, known)
+        reading = self._watch.look(self._tapes, self._tapes.shards())
+        self._ahead.look()
+        return self._verdict(len(moving) + len(going_on), tuple(overdue), reading)
 
     def _read_up(self) -> None:
-        """See how far core has read; read all there is, and replay so far."""
-        positions = self._stored.positions(self._tapes.shards())
-        self._tapes.read_to_end(positions)
-        self._replay.look_ahead()
-        self._replay.advance(positions)
+        """See how far core and sender have read; read all there is, and replay so far."""
+        self._read_at = self._clock.now()
+        shards = self._tapes.shards()
+        by_core, by_sender = self._stored.positions(shards), self._sender.positions(shards)
+        self._by_core = by_core
+        self._tapes.read_to_end(_farther(by_core, by_sender))
+        self._ahead.look()
+        self._replay.advance(by_core)
+        self._sender.replay.advance(by_sender)
+        # An application that has not read anything yet is not waited for.
+        began = [(by_core, self._replay), (by_sender, self._sender.replay)]
+        unread = [replay.unread_at() for positions, replay in began if positions]
+        self._unread_at = [each for each in unread if each is not None]
 
     def _settle(
         self, places: set[Address], stored: Mapping[Address, Item], known: Retention
@@ -125,25 +195,66 @@ class Verification:
         positions = self._stored.positions(self._tapes.shards())
         self._tapes.read_until(positions)
         moving = places & self._replay.touched(positions)
-        expected = self._replay.items
+        expected = self._replay.expected()
         still = places - moving
         told = {each for each in still if known.tells(each, stored.get(each), expected.get(each))}
         self._unchecked += len(still) - len(told)
         self._found.extend(differences(told, stored, expected, self._stored.name))
-        for place in still:
+        for place in sorted(still):
             if place[0] == MAILS:
-                self._enter(place, stored.get(place), known, is_told=place in told)
+                item = stored.get(place)
+                mail_id = self._stored.name(place, item or {})
+                self._enter(mail_id, item, known, is_told=place in told)
+                if place in told and place in expected:
+                    self._found.extend(self._disputes(mail_id, expected[place]))
         return moving
 
-    def _enter(self, place: Address, item: Item | None, known: Retention, *, is_told: bool) -> None:
+    def _settle_sender(self, subjects: set[str] | None, known: Retention) -> set[str]:
+        """Compare the sender's tables; returns the mail that the sender was going on with."""
+        look = self._sender.look(subjects)
+        positions = self._sender.positions(self._tapes.shards())
+        self._tapes.read_until(positions)
+        touched = self._sender.replay.touched_subjects(positions)
+        return self._sender.settle(look, subjects, touched, known)
+
+    def _disputes(self, mail_id: str, item: Item) -> Iterator[Difference]:
+        """Name the targets of a mail that core's own fold shows otherwise than the model says."""
+        mail = self._replay.model.mails.get(mail_id)
+        by_model = tuple(str(each) for each in mail.statuses) if mail else ()
+        by_view = shown(item)
+        if by_view == by_model:
+            return
+        for index in range(max(len(by_view), len(by_model))):
+            stored, expected = by_view[index : index + 1], by_model[index : index + 1]
+            if stored != expected:
+                yield Difference(
+                    kind=Kind.DISPUTED,
+                    table=MAILS,
+                    key=mail_id,
+                    attribute=f"status of target {index}",
+                    stored=stored[0] if stored else None,
+                    expected=expected[0] if expected else None,
+                )
+
+    def _overdue(self, stored: Mapping[Address, Item], known: Retention) -> list[Overdue]:
+        """Name what is open past its deadline, as of what core and sender have read."""
+        as_of = min((self._read_at, *self._unread_at))
+        tolerance_us = TOLERANCE_US + self._claimed_for_us
+        found = list(overdue_mail(self._replay, as_of, tolerance_us, known))
+        timers = (item for place, item in stored.items() if place[0] == TIMERS)
+        late = overdue_timers((*timers, *self._sender.deadlines), as_of)
+        found.extend(map(of_timer, self._stored.still_there(TIMERS, list(late))))
+        return sorted(found, key=lambda each: (each.name, each.due_at))
+
+    def _enter(self, name: str, item: Item | None, known: Retention, *, is_told: bool) -> None:
         """Enter a mail into the sum."""
-        name = self._stored.name(place)
         entry = self._replay.entries.get(name)
         statuses = shown(item) if item is not None else ()
         if is_told:
             # Without an entry nothing came in, and something is shown.
             self._lines.append(Booked(name=name, entry=entry or NOTHING, shown=statuses))
-        elif name in known.headless:
+        elif name in known.headless and self._replay.heard_at(mail_subject(name)):
+            # The stream still tells a part of it.
             self._lines.append(Booked(name=name, entry=None, shown=statuses))
         else:
             still_open = tuple(each for each in statuses if each not in ENDED)
@@ -152,13 +263,19 @@ class Verification:
     def _as_expected(self, moving: Iterable[Address]) -> Iterable[Booked]:
         """Mails that were changing all the time are taken to show what the stream says."""
         for place in moving:
-            name = self._stored.name(place)
+            name = self._stored.name(place, {})
             entry = self._replay.entries.get(name)
             if place[0] == MAILS and entry is not None:
                 shown_by_stream = tuple(str(each) for each in entry.standing)
                 yield Booked(name=name, entry=entry, shown=shown_by_stream)
 
-    def _verdict(self, moving: int) -> Verdict:
+    def _verdict(
+        self, moving: int, overdue: tuple[Overdue, ...], reading: Sequence[Reading]
+    ) -> Verdict:
+        unread: dict[tuple[str, str], Any] = {
+            **self._sender.replay.unread,
+            **self._replay.unread,
+        }
         skipped = [
             Difference(
                 kind=Kind.SKIPPED,
@@ -168,18 +285,25 @@ class Verification:
                 stored=None,
                 expected=problem,
             )
-            for (shard_id, sequence_number), problem in sorted(self._replay.unread.items())
+            for (shard_id, sequence_number), problem in sorted(unread.items())
         ]
         return Verdict(
             sum=total(self._lines),
             records=self._replay.records,
-            waiting=self._replay.waiting,
+            waiting=self._ahead.records - self._replay.records,
             mails=len(self._replay.entries),
-            differences=(*self._found, *skipped),
+            differences=(*self._found, *self._sender.found, *skipped),
+            overdue=overdue,
+            reading=tuple(reading),
             moving=moving,
-            unchecked=self._unchecked,
-            announced=frozenset(self._announced | self._replay.announced),
+            unchecked=self._unchecked + self._sender.unchecked,
+            announced=frozenset(self._announced | self._ahead.announced),
         )
+
+
+def _farther(one: Positions, other: Positions) -> Positions:
+    """Return for each shard the position that lies farther on."""
+    return {each: max(one.get(each, ""), other.get(each, "")) for each in {*one, *other}}
 
 
 def _object(mail: Item) -> tuple[str, str]:

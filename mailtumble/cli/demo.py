@@ -89,10 +89,15 @@ def _await(wired: Wiring, parts: list[Part]) -> Items:
 def _verify(wired: Wiring) -> bool:
     """Tell what mailtumble verify says of it all; whether nothing is wrong."""
     from mailtumble.audit.verification import Verification  # noqa: PLC0415 - slow to import
-    from mailtumble.cli.verify import tell, wrong_with  # noqa: PLC0415
+    from mailtumble.cli.verify import limits_of  # noqa: PLC0415
+    from mailtumble.cli.verify_text import tell, wrong_with  # noqa: PLC0415
 
     verdict = Verification(
-        wired.stream(), wired.store(), wired.settings.generation, wired.clock, lambda _: None
+        wired.stream(),
+        wired.store(),
+        wired.settings.generation,
+        wired.clock,
+        limits=limits_of(wired),
     ).run()
     tell(verdict)
     return not wrong_with(verdict, ())

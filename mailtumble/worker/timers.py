@@ -17,7 +17,7 @@ class Timers:
 
     def __init__(self, store: ItemStore, application: str, generation: str, shard: Shard) -> None:
         """Know the place; :meth:`load` reads it at takeover."""
-        self._prefix = f"{application}#{generation}#"
+        self._prefix = prefix_of(application, generation)
         self._reader = Reader(store, "timers", shard, lambda name: self._prefix + name)
         self._window = Window()
         self._fired: set[str] = set()
@@ -30,21 +30,11 @@ class Timers:
 
     def put(self, timer: Timer) -> Put:
         """The write that sets a timer."""
-        item: Item = {
-            "bucket": self._prefix + bucket(timer.subject),
-            "position": _position(timer),
-            "subject": timer.subject,
-            "kind": str(timer.kind),
-            "attempt_id": timer.attempt_id,
-            "number": timer.number,
-            "due_at": timer.due_at,
-        }
-        return Put("timers", item)
+        return put(self._prefix, timer)
 
     def delete(self, timer: Timer) -> Delete:
         """The write that takes a timer away."""
-        key = {"bucket": self._prefix + bucket(timer.subject), "position": _position(timer)}
-        return Delete("timers", key)
+        return delete(self._prefix, timer)
 
     def committed(self, timer: Timer, *, done: bool) -> None:
         """Follow a commit: a timer was set, or is done."""
@@ -68,6 +58,32 @@ class Timers:
         for position, item in self._window.items.items():
             if _fact(item).id in ids:
                 self._fired.add(position)
+
+
+def prefix_of(application: str, generation: str) -> str:
+    """Return what the buckets of an application's timers begin with."""
+    return f"{application}#{generation}#"
+
+
+def put(prefix: str, timer: Timer) -> Put:
+    """Return the write that sets a timer; ``prefix`` as of :func:`prefix_of`."""
+    item: Item = {
+        "bucket": prefix + bucket(timer.subject),
+        "position": _position(timer),
+        "subject": timer.subject,
+        "kind": str(timer.kind),
+        "attempt_id": timer.attempt_id,
+        "number": timer.number,
+        "due_at": timer.due_at,
+    }
+    return Put("timers", item)
+
+
+def delete(prefix: str, timer: Timer) -> Delete:
+    """Return the write that removes a timer; ``prefix`` as of :func:`prefix_of`."""
+    return Delete(
+        "timers", {"bucket": prefix + bucket(timer.subject), "position": _position(timer)}
+    )
 
 
 def _position(timer: Timer) -> str:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mailtumble.audit.sender import Limits
 from mailtumble.audit.verification import Verdict, Verification
 from schemas.values import SECOND_US
 from tests.fakes import VirtualClock
-from tests.simulation.world import GENERATION, World
+from tests.simulation import upkeep
+from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +30,10 @@ def quiet() -> Iterator[None]:
 
 
 def verified(world: World) -> Verdict:
-    """The world stands still meanwhile."""
+    """Verify the world, which stands still meanwhile: nobody reads on."""
     clock = VirtualClock(world.clock.now())
-    return Verification(world.stream, world.store, GENERATION, clock).run()
+    limits = Limits(claims_kept_us=upkeep.KEPT["claims"][1])
+    return Verification(world.stream, world.store, world.generation, clock, limits=limits).run()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -44,8 +47,11 @@ def test_no_alarm_is_false(seed: int) -> None:
     world.run()
     verdicts.append(verified(world))
     assert not world.errors
+    forgets = world.faults.noted["record past its retention"] > 0
     for verdict in verdicts:
-        assert verdict.ok, (verdict.sum, verdict.differences)
-        assert (verdict.moving, verdict.unchecked) == (0, 0)
+        assert verdict.complaints() == []
+        assert verdict.moving == 0
+        assert forgets or verdict.unchecked == 0
+    assert verdicts[-1].ok
     assert verdicts[-1].sum.open == {}
     assert verdicts[-1].records == len(world.stream.records())

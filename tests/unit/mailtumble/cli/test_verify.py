@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from mailtumble.cli import verify
 from mailtumble.cli.verify import VerifyFailed, command
-from mailtumble.ports.store import Put, Update
+from mailtumble.ports.store import Delete, Put, Update
 from schemas import codec
 from schemas.events import SendScheduled
 from schemas.ids import mail_id
@@ -48,8 +48,10 @@ def test_a_world_in_order(world: SmallWorld, run: Run) -> None:
     world.receive(3)
     assert run(command).output.splitlines() == [
         f"The stream holds {len(world.events.records())} records about 3 mails.",
+        "core and sender have read all records.",
+        "archive is not running.",
         f"Per target: {SUM}.",
-        "The projections equal the stream.",
+        "Projections, timers, queue and claims equal the stream.",
     ]
 
 
@@ -57,7 +59,34 @@ def test_the_same_for_a_script(world: SmallWorld, run: Run) -> None:
     """Every field of it."""
     world.receive()
     world.send()
-    assert json.loads(run(command, "--json").stdout) == {
+    report = json.loads(run(command, "--json").stdout)
+    records = len(world.events.records())
+    shards = [
+        {
+            "shard": each.id,
+            "state": "reading",
+            "position": mine[-1].sequence_number
+            if (mine := world.events.records(each.id))
+            else None,
+            "read": len(mine),
+            "records": len(mine),
+            "stalled": False,
+        }
+        for each in world.events.shards()
+    ]
+    absent = [{**each, "state": "not begun", "position": None, "read": 0} for each in shards]
+    assert report.pop("reading") == [
+        {
+            "application": name,
+            "running": name != "archive",
+            "read": 0 if name == "archive" else records,
+            "records": records,
+            "behind_s": 0,
+            "shards": absent if name == "archive" else shards,
+        }
+        for name in ("core", "sender", "archive")
+    ]
+    assert report == {
         "ok": True,
         "sum": {
             "opening": 0,
@@ -72,6 +101,7 @@ def test_the_same_for_a_script(world: SmallWorld, run: Run) -> None:
         "waiting": 0,
         "mails": 1,
         "differences": [],
+        "overdue": [],
         "moving": 0,
         "unchecked": 0,
         "unannounced": [],
@@ -128,7 +158,7 @@ def test_a_sum_that_is_wrong_is_shown_with_what_it_should_be(world: SmallWorld) 
     result = CliRunner().invoke(command, [])
     assert isinstance(result.exception, VerifyFailed)
     assert str(result.exception).startswith("the sum is wrong; 1 difference")
-    assert result.stdout.splitlines()[1:5] == [
+    assert result.stdout.splitlines()[3:7] == [
         "Per target: 0 open before + 2 received is not 1 ended (1 bounced) + 0 open.",
         "bounced: 1, by the stream 0",
         "completed: 0, by the stream 2",
@@ -159,11 +189,33 @@ def test_a_long_value_is_cut_for_a_person(world: SmallWorld) -> None:
 
 
 def test_what_core_has_not_read_is_said(world: SmallWorld, run: Run) -> None:
-    """On stderr: nothing is wrong."""
+    """On stderr: nothing is wrong as long as it reads on."""
+    name = world.receive()
+    world.append(name, accepted("unknown"))
+    told = run(command)
+    assert "core had not read 1 more record yet" in told.stderr
+    assert "core has read 2 of 3 records and is less than a second behind." in told.stdout
+
+
+def test_a_stopped_core_is_named_with_what_to_do(world: SmallWorld, fail: Exit) -> None:
+    """Sender and core stand still, and something waits for them: exit code 1."""
     world.asleep = True
     name = world.receive()
     world.append(name, accepted("unknown"))
-    assert "core had not read 1 more record yet" in run(command).stderr
+    code, said = fail("verify")
+    assert code == 1
+    (shard,) = [each.id for each in world.events.shards() if world.events.records(each.id)]
+    for application in ("core", "sender"):
+        assert (
+            f"{application} has read 2 of 3 records and is not advancing on {shard}: "
+            "start it, or see its log"
+        ) in said
+    report, _ = outcome()
+    core, sender, archive = report["reading"]
+    assert [each["stalled"] for each in core["shards"] if each["shard"] == shard] == [True]
+    assert [each["stalled"] for each in sender["shards"] if each["shard"] != shard] == [False]
+    assert not archive["running"]
+    assert core["behind_s"] > 0
 
 
 def test_mails_that_were_never_announced(world: SmallWorld, fail: Exit) -> None:
@@ -247,6 +299,11 @@ def take_in_and_send(world: SmallWorld, count: int) -> None:
         )
         world.append(mail_id(ses_id, ONE), event, cause=ses_id)
     world.work()
+    for item in world.items.scan("queue"):
+        # As the sender does it: the entry goes, the claim of its round comes.
+        key = {"bucket": str(item["bucket"]), "position": str(item["position"])}
+        claim = {"attempt_id": item["attempt_id"], "subject": item["subject"], "round": 0}
+        world.items.transact([Delete("queue", key), Put("claims", claim)])
     for record in world.events.records():
         for event in codec.decode(record.data).events:
             if isinstance(event, SendScheduled):

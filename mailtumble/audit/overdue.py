@@ -1,0 +1,88 @@
+"""What is still open past its end: mail, commands and timers whose time is over.
+
+Deadlines come from the independent model and from the timers' own items. They are judged as of the
+moment up to which core and sender have read the stream: what they have not read yet may be the very
+end that is missed, and that they do not read on is a fault of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mailtumble.audit.replay import Replay
+from mailtumble.audit.retention import Retention
+from mailtumble.audit.stored import timer_name
+from mailtumble.ports.store import Item
+from mailtumble.worker.views import iso
+from schemas.ids import mail_of
+from schemas.values import MINUTE_US
+
+TOLERANCE_US: Final = 15 * MINUTE_US
+"""How long after its deadline something may still be open.
+
+A worker that starts has to take over its shards, and a shard waits so long at a record of a newer
+version (rule 5). What was due in an outage ends within minutes: a sender ends 66 expired attempts a
+turn and shard, a tick fires up to 2,000 timers a shard.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """Something that should have happened by now.
+
+    Attributes:
+        name: what it is about: ``mail <id>``, another subject, or a timer in words.
+        what: what has to happen, in words.
+        due_at: by when it should have happened (microseconds UTC).
+    """
+
+    name: str
+    what: str
+    due_at: int
+
+    def told(self) -> str:
+        """Return it in one line."""
+        return f"{self.name} is open past its deadline: {self.what}, since {iso(self.due_at)}"
+
+
+def overdue_mail(
+    replay: Replay, as_of: int, tolerance_us: int, known: Retention
+) -> Iterator[Overdue]:
+    """Yield everything that is open past its deadline, by the model.
+
+    Args:
+        replay: core's, whose model has folded what core has read.
+        as_of: until when core and sender have read the stream (microseconds UTC).
+        tolerance_us: how long after its deadline something may still be open.
+        known: what the stream still tells: nothing is said of mail that began before.
+    """
+    for subject, due in replay.model.due():
+        mail_id = mail_of(subject)
+        if known.trimmed and (mail_id is None or mail_id in known.headless):
+            continue
+        # What is due at once is due since the last that was heard of the subject.
+        due_at = due.at or replay.heard_at(subject)
+        if due_at + tolerance_us <= as_of:
+            name = subject if mail_id is None else f"mail {mail_id}"
+            of_target = f" (target {due.target})" if due.target >= 0 else ""
+            yield Overdue(name=f"{name}{of_target}", what=due.what, due_at=due_at)
+
+
+def overdue_timers(items: Iterable[Item], as_of: int) -> Iterator[Item]:
+    """Yield the timers that should have fired by a moment (microseconds UTC)."""
+    for item in items:
+        due_at = item.get("due_at")
+        if isinstance(due_at, int) and due_at + TOLERANCE_US <= as_of:
+            yield item
+
+
+def of_timer(item: Item) -> Overdue:
+    """Return a timer that is still there as something overdue."""
+    due_at = item.get("due_at")
+    return Overdue(
+        name=f"timer {timer_name(item)}",
+        what="it has to fire",
+        due_at=due_at if isinstance(due_at, int) else 0,
+    )

@@ -1,0 +1,160 @@
+"""Whether every application is reading the stream: how far it is, and whether it advances.
+
+A position alone proves nothing: core may be stopped, or dead at one record. So where records wait,
+the cursors are looked at again, until each has moved or the time for looking is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mailtumble.audit.progress import Progress, ShardProgress, ShardState, progress
+from mailtumble.audit.tapes import Tapes
+from mailtumble.ports.store import ItemStore
+from mailtumble.ports.stream import Shard
+from mailtumble.ports.world import Clock
+from schemas.values import SECOND_US
+
+LOOK_EVERY_S: Final = 2.0
+LOOKS_MAX: Final = 15
+"""A worker that is alive commits within 30 s, also on a machine that is busy with other things."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardReading:
+    """One application on one shard, held against the records that the shard holds.
+
+    Attributes:
+        at: where the application is.
+        read: how many of the shard's records it has read.
+        records: how many records the shard holds.
+        unread_at: when the oldest unread record arrived (microseconds UTC); None: all are read.
+        is_stalled: records wait, and the position did not move while it was watched.
+    """
+
+    at: ShardProgress
+    read: int
+    records: int
+    unread_at: int | None
+    is_stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One application. ``behind_s``: the age of the oldest record that it has not read."""
+
+    application: str
+    is_running: bool
+    behind_s: float
+    shards: tuple[ShardReading, ...]
+
+    @property
+    def read(self) -> int:
+        """How many records it has read."""
+        return sum(each.read for each in self.shards)
+
+    @property
+    def records(self) -> int:
+        """How many records the stream holds."""
+        return sum(each.records for each in self.shards)
+
+    @property
+    def stalled(self) -> tuple[ShardReading, ...]:
+        """The shards on which records wait and nothing advances."""
+        return tuple(each for each in self.shards if each.is_stalled)
+
+    @property
+    def unread_at(self) -> int | None:
+        """When the oldest unread record arrived; None: there is none, or it is not running."""
+        found = [each.unread_at for each in self.shards if each.unread_at is not None]
+        return min(found, default=None) if self.is_running else None
+
+
+class Watch:
+    """Looks at the cursors beside the tapes of the stream."""
+
+    def __init__(
+        self,
+        store: ItemStore,
+        clock: Clock,
+        generation: str,
+        gathers_us: Mapping[str, int],
+    ) -> None:
+        """Create it without reading anything.
+
+        Args:
+            store: the tables.
+            clock: tells the time, and waits between looks.
+            generation: of the projections that core builds.
+            gathers_us: by application, how long it keeps records before it commits any.
+        """
+        self._store = store
+        self._clock = clock
+        self._generation = generation
+        self._gathers_us = gathers_us
+
+    def look(self, tapes: Tapes, shards: Sequence[Shard]) -> tuple[Reading, ...]:
+        """Return how far each application is on the tapes, and where it does not advance.
+
+        Takes no time where nothing waits, and at most ``LOOKS_MAX * LOOK_EVERY_S`` seconds.
+        """
+        first = progress(self._store, shards, self._generation)
+        readings = [self._reading(each, tapes) for each in first]
+        stalled = {
+            (reading.application, each.at.shard.id): each.at.position
+            for reading in readings
+            for each in self._waiting(reading)
+        }
+        for _ in range(LOOKS_MAX):
+            if not stalled:
+                break
+            self._clock.sleep(LOOK_EVERY_S)
+            now = progress(self._store, shards, self._generation)
+            at = {(each.application, one.shard.id): one for each in now for one in each.shards}
+            stalled = {
+                place: position
+                for place, position in stalled.items()
+                if at[place].position == position and at[place].state is not ShardState.CLOSED
+            }
+        return tuple(_marked(each, stalled) for each in readings)
+
+    def _reading(self, of: Progress, tapes: Tapes) -> Reading:
+        by_shard = {tape.shard.id: tape for tape in tapes}
+        found: list[ShardReading] = []
+        for at in of.shards:
+            read, records, unread_at = by_shard[at.shard.id].count(at.position)
+            found.append(ShardReading(at=at, read=read, records=records, unread_at=unread_at))
+        reading = Reading(
+            application=of.application, is_running=of.is_running, behind_s=0.0, shards=tuple(found)
+        )
+        if reading.unread_at is None:
+            return reading
+        behind_us = max(0, self._clock.now() - reading.unread_at)
+        return replace(reading, behind_s=round(behind_us / SECOND_US, 3))
+
+    def _waiting(self, reading: Reading) -> list[ShardReading]:
+        """Return the shards on which the application has something to do now."""
+        if not reading.is_running:
+            return []
+        since = self._clock.now() - self._gathers_us.get(reading.application, 0)
+        unread = {each.at.shard.id for each in reading.shards if each.unread_at is not None}
+        return [
+            each
+            for each in reading.shards
+            if each.unread_at is not None
+            and each.unread_at <= since
+            and each.at.state is not ShardState.CLOSED
+            # A child waits for its parents; once these are read, for somebody to close them.
+            and (each.at.state is not ShardState.WAITING or not unread & {*each.at.shard.parents})
+        ]
+
+
+def _marked(reading: Reading, stalled: Collection[tuple[str, str]]) -> Reading:
+    """Return a reading with its stalled shards marked."""
+    shards = tuple(
+        replace(each, is_stalled=(reading.application, each.at.shard.id) in stalled)
+        for each in reading.shards
+    )
+    return replace(reading, shards=shards)
