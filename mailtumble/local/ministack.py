@@ -66,7 +66,7 @@ class MiniStack:
 
         Raises:
             StartInterrupted: the start was given up on request.
-            MailtumbleError: MiniStack ended at once or made no progress; its log tells why.
+            RetryableError: MiniStack ended at once or made no progress; its log tells why.
         """
         startup = startup or Startup()
         self.log.parent.mkdir(parents=True, exist_ok=True)

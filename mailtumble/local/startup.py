@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from mailtumble.story import listed
-from schemas.errors import MailtumbleError
+from schemas.errors import MailtumbleError, RetryableError
 
 IDLE_LIMIT_S: Final = 60.0
 """Without any progress for this long, the start is given up."""
@@ -109,7 +109,7 @@ class Startup:
 
         Raises:
             StartInterrupted: somebody asked the stack to end.
-            MailtumbleError: a watched process ended, or no progress was made for too long.
+            RetryableError: a watched process ended, or no progress was made for too long.
         """
         began = last = time.monotonic()
         note_at, idle_s = began + self._first_note_s, 0.0
@@ -141,12 +141,12 @@ class Startup:
                 how = f"exit code {code}" if code >= 0 else f"signal {-code}"
                 what = f"{each.name} ended during the start ({how})"
                 self._say_last_lines(each, what)
-                lines = each.last_lines() or [f"see {each.log}"]
-                raise MailtumbleError(f"{what}: {lines[-1]}")
+                last = "".join(f": {line}" for line in each.last_lines()[-1:])
+                raise RetryableError(f"{what}{last}; see {each.log}")
 
     def _stuck(
         self, names: Sequence[str], what: str, waited_s: float, idle_s: float
-    ) -> MailtumbleError:
+    ) -> RetryableError:
         waited_for = [each for each in self._started if each.name in names]
         for each in waited_for:
             self._say_last_lines(each, f"{each.name} did not become ready")
@@ -156,7 +156,7 @@ class Startup:
             else f"not ready after {waited_s:.0f} s"
         )
         logs = listed([str(each.log) for each in waited_for])
-        return MailtumbleError(f"gave up waiting for {listed(names)} {what}: {why}; see {logs}")
+        return RetryableError(f"gave up waiting for {listed(names)} {what}: {why}; see {logs}")
 
     def _say_last_lines(self, each: Starting, what: str) -> None:
         lines = each.last_lines()

@@ -128,7 +128,7 @@ def test_a_process_that_dies_during_the_start_is_named_at_once(
     told = f"{NAMES[name]} ended during the start (signal 9)"
     named_at = next(at for at, line in start.lines if told in line)
     assert named_at - killed_at < NAMED_WITHIN_S
-    assert said.splitlines()[-1].startswith(f"mailtumble: {told}: ")
+    assert said.splitlines()[-1].startswith(f"mailtumble: {told}")
     assert "Traceback" not in said
     assert_all_ended(others)
 

@@ -16,7 +16,7 @@ import pytest
 
 from mailtumble.local import startup
 from mailtumble.local.startup import Starting, StartInterrupted, Startup
-from schemas.errors import MailtumbleError
+from schemas.errors import RetryableError
 
 pytestmark = pytest.mark.programs
 
@@ -63,7 +63,7 @@ def test_a_process_that_ends_is_named_within_5_s_with_its_last_lines(start: Star
     starting.add(started)
     started.process.wait()
     ended_at = time.monotonic()
-    with pytest.raises(MailtumbleError, match=r"core ended .* \(exit code 1\): no such table"):
+    with pytest.raises(RetryableError, match=r"core ended .* \(exit code 1\): no such table"):
         wait(starting)
     assert time.monotonic() - ended_at < 5
     assert said == [
@@ -79,7 +79,7 @@ def test_a_process_that_was_killed_in_silence_is_named_with_its_log(start: Start
     started = start(ASLEEP)
     starting.add(started)
     started.process.kill()
-    with pytest.raises(MailtumbleError, match=r"core ended during the start \(signal 9\): see "):
+    with pytest.raises(RetryableError, match=r"core ended during the start \(signal 9\); see "):
         wait(starting)
     told = f"core ended during the start (signal 9). It wrote nothing to {started.log}."
     assert said == [told]
@@ -92,7 +92,7 @@ def test_lines_of_earlier_processes_are_not_shown(start: Start, tmp_path: Path) 
     starting = Startup(said.append)
     started = start("import sys; sys.exit('of today')")
     starting.add(Starting("core", started.process, started.log, len(earlier)))
-    with pytest.raises(MailtumbleError, match="of today"):
+    with pytest.raises(RetryableError, match="of today"):
         wait(starting)
     assert said[1:] == ["  of today"]
 
@@ -100,7 +100,7 @@ def test_lines_of_earlier_processes_are_not_shown(start: Start, tmp_path: Path) 
 def test_a_process_that_the_wait_is_not_for_ends_the_start_too(start: Start) -> None:
     starting = Startup()
     starting.add(start("import sys; sys.exit('out of memory')"))
-    with pytest.raises(MailtumbleError, match="out of memory"):
+    with pytest.raises(RetryableError, match="out of memory"):
         starting.wait_until(lambda: False, "to start", lambda: ["sender"])
 
 
@@ -122,7 +122,7 @@ def test_a_start_without_any_progress_is_given_up(start: Start) -> None:
     starting = Startup(idle_limit_s=1.5)
     started = start(ASLEEP)
     starting.add(started)
-    with pytest.raises(MailtumbleError, match="gave up waiting for core to start: no CPU time"):
+    with pytest.raises(RetryableError, match="gave up waiting for core to start: no CPU time"):
         wait(starting)
     assert started.process.poll() is None
 
@@ -133,7 +133,7 @@ def test_a_start_that_only_loops_is_given_up_in_the_end(
     monkeypatch.setattr(startup, "START_LIMIT_S", 1.0)
     starting = Startup()
     starting.add(start(CHATTY))
-    with pytest.raises(MailtumbleError, match="gave up waiting for core to start: not ready after"):
+    with pytest.raises(RetryableError, match="gave up waiting for core to start: not ready after"):
         wait(starting)
 
 
