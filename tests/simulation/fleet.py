@@ -67,7 +67,8 @@ class SimulatedWorker:
         if self.clock.is_wrong:
             world.faults.note("clock wrong at the start")
         self.stopping = False
-        self.ports = guarded_ports(world, self.process, self.clock)
+        ports = guarded_ports(world, self.process, self.clock)
+        self.ports = world.witness.beside(ports, self.process.name)
         application, _, generation = kind.partition("@")
         self.plan = Plan(
             owner=self.process.name,

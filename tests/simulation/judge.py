@@ -1,8 +1,10 @@
-"""The verdict on a world: was a mail lost or doubled, is what people see the truth?
+"""The verdict on a world: was mail lost or doubled, and does what people see match the log?
 
 The judge does not believe the workers. Loss and duplicates are counted from what the provider
-accepted against what SES took in and what the aliases were; the log is searched as plain bytes
-for what may excuse a duplicate.
+accepted, against what SES took in and what the aliases were. The independent model of a message
+then follows the log: :mod:`~tests.simulation.conduct` and :mod:`~tests.simulation.reports` judge what was
+claimed and called, :mod:`~tests.simulation.decisions` what was decided, and
+:mod:`~tests.simulation.aftermath` what the tables hold in the end.
 """
 
 from __future__ import annotations
@@ -15,10 +17,14 @@ from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from schemas.values import Command, Status, UnknownPolicy
 from tests.simulation import plans
+from tests.simulation.aftermath import leftovers
 from tests.simulation.archived import archive_complaints
+from tests.simulation.decisions import wrong_decisions
 from tests.simulation.evidence import Evidence, attempt_of, gather
 from tests.simulation.orders import ENDINGS, HELD
+from tests.simulation.readings import readings
 from tests.simulation.replay import differences
+from tests.simulation.reports import misconduct
 
 if TYPE_CHECKING:
     from mailtumble.ports.store import Item
@@ -30,8 +36,8 @@ APPLICATIONS = (core.NAME, sender.NAME)
 
 def verdict(world: World) -> list[str]:
     """All complaints about a world that has been run; none: every promise was kept."""
-    evidence = gather(world)
-    views = _views(world)
+    evidence, log = gather(world), readings(world)
+    views = world.views()
     complaints = [] if world.rests else [_unrest(world)]
     for mail in world.sent_in:
         complaints.extend(_lost(world, evidence, mail, views.get(mail.mail_id)))
@@ -39,18 +45,12 @@ def verdict(world: World) -> list[str]:
     complaints.extend(_sum(world, views))
     complaints.extend(_unquarantined(world))
     complaints.extend(_unanswered(world, views, evidence))
+    complaints.extend(wrong_decisions(log))
+    complaints.extend(misconduct(world, evidence, log))
+    complaints.extend(leftovers(world, evidence, log))
     complaints.extend(differences(world))
     complaints.extend(archive_complaints(world))
     return complaints
-
-
-def _views(world: World) -> dict[str, Item]:
-    """The live generation of the view ``mails``."""
-    return {
-        str(item["mail_id"]): item
-        for item in world.store.scan("mails")
-        if str(item["mail_key"]).startswith(f"{world.generation}#")
-    }
 
 
 def _unrest(world: World) -> str:
@@ -68,9 +68,10 @@ def _lost(world: World, evidence: Evidence, mail: SentIn, view: Item | None) -> 
     never = {address for owner, address in world.provider.impossible if owner == name}
     possible = world.aliases.answers_since(mail.alias, mail.arrived_at)
     if name in world.harmed:
-        if any(took | never <= route for route in possible | {frozenset()}):
+        # It may have been looked up again, and one of its routes may be what could not be read.
+        if took | never <= frozenset().union(*possible):
             return []
-        return [f"loss: harmed {name} was sent to {sorted(took)}, which is no route's part"]
+        return [f"loss: harmed {name} was sent to {sorted(took)}, which no route names"]
     targets: Any = view["targets"]
     shown = {str(target["address"]): Status(target["status"]) for target in targets}
     if _was_stopped(world, evidence, name, shown, view):

@@ -1,4 +1,4 @@
-"""What keeps mails from being lost or doubled is needed: without it, the judge complains."""
+"""Every safeguard is needed: the judge complains about a product that runs without it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pytest
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.runner import Result, run_seed
 
-SEEDS = 1000
+SEEDS = 500
 
 
 @pytest.mark.parametrize("mutant", sorted(MUTATIONS))
 def test_the_judge_notices_what_is_taken_away(mutant: str) -> None:
-    """Some seed fails by the judge's word alone: there, no exception has ended a worker."""
+    """Some seed fails by the judge's complaints alone, without an exception that ends a worker."""
     caught = _first_caught(mutant)
-    assert caught is not None, f"{SEEDS} seeds run well without {mutant}"
+    assert caught is not None, f"no complaint in {SEEDS} seeds without {mutant}"
     assert run_seed(caught.seed).good
 
 

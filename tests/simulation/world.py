@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mailtumble.archive import shard as archive
 from mailtumble.sender import application as sender
@@ -25,6 +25,7 @@ from tests.simulation.poison import Poison
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.services import ChangingAliases, TellingProvider
 from tests.simulation.supervisor import Supervisor
+from tests.simulation.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,8 @@ class World:
         self.store = InMemoryItems()
         self.dynamo = InMemoryDynamo(self.store, self.clock)
         self.poison = Poison()
+        self.witness = Witness(self.clock)
+        self.witness.watch(self.store)
         self.objects = InMemoryObjects()
         self.queue = InMemoryQueue(self.clock, visibility_s=5)
         self.aliases = ChangingAliases(self.clock)
@@ -152,8 +155,12 @@ class World:
 
     def statuses(self) -> dict[str, str]:
         """Each mail in the live view, and its status."""
+        return {name: str(item["status"]) for name, item in self.views().items()}
+
+    def views(self) -> dict[str, Any]:
+        """The items of the live view ``mails``, by message."""
         return {
-            str(item["mail_id"]): str(item["status"])
+            str(item["mail_id"]): item
             for item in self.store.scan("mails")
             if str(item["mail_key"]).startswith(f"{self.generation}#")
         }

@@ -1,0 +1,217 @@
+"""What the sender did, judged step by step by the independent model.
+
+At each commit the model reads as far as the sender has read, and so knows which attempts wait and
+whether they may leave. At each claim it says whether the attempt might leave then, by what the
+claimant had read and had been told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mailtumble.sender import application as sender
+from mailtumble.worker import core
+from processors.audit.model import Attempt, Conditions, Model, State
+from schemas.ids import address_subject, mail_of
+from tests.simulation.readings import Readings, quarantined
+from tests.simulation.witness import Called, Committed, Fenced, Told
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SENDER: Final = f"{sender.NAME}#{sender.GENERATION}"
+PAUSES: Final = "pauses#"
+QUEUED: Final = ("attempt_id", "round", "due_at", "expires_at", "cancelled")
+NONE: Final = Conditions()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A claim that was made.
+
+    Attributes:
+        name: the attempt's id.
+        round: which round was claimed.
+        owner: by whom.
+        why: why the attempt might not leave then; "" if it might.
+        reasons: what would have justified ending it without a call.
+    """
+
+    name: str
+    round: int
+    owner: str
+    why: str
+    reasons: frozenset[str]
+
+
+@dataclass
+class Knowledge:
+    """What each sender had been told of pauses and addresses, and what the tables said when.
+
+    ``history``: for each place in the chronicle, the conditions by generation of core's views.
+    """
+
+    history: list[dict[str, Conditions]] = field(default_factory=list)
+    _addresses: dict[tuple[object, str], tuple[Told, int, str]] = field(default_factory=dict)
+    _polls: dict[str, list[tuple[Told, int, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def hear(self, told: Told, place: int) -> None:
+        """Take in a reply that reached a process."""
+        for key in told.keys:
+            first, _, rest = key.partition("#")
+            if key.startswith(PAUSES):
+                self._polls[told.process].append((told, place, rest))
+            elif told.table == "addresses":
+                self._addresses[told.thread, rest] = told, place, first
+
+    def about(
+        self, place: int, thread: object, owner: str, address: str
+    ) -> tuple[tuple[Conditions, ...], tuple[Conditions, ...]]:
+        """Return what a claimant may have known of the address, and of pauses.
+
+        Either as of the moments between which the tables were read. The address is looked up right
+        after the pauses were considered. Whoever did not look may have known all.
+        """
+        looked = self._addresses.get((thread, address_subject(address, "")))
+        if looked is None:
+            now = next(iter(self.history[place].values()), NONE)
+            return (now,), (NONE,)
+        told, until, generation = looked
+        polls = [each for each in self._polls[owner] if each[1] < told.since]
+        paused = self._between(polls[-1][0].since, *polls[-1][1:]) if polls else (NONE,)
+        return self._between(told.since, until, generation), paused
+
+    def _between(self, since: int, until: int, generation: str) -> tuple[Conditions, ...]:
+        places = (max(since - 1, 0), until)
+        return tuple(self.history[place].get(generation, NONE) for place in places)
+
+
+@dataclass
+class Conduct:
+    """The chronicle, read from its beginning, with the models reading along."""
+
+    world: World
+    log: Readings
+    complaints: list[str] = field(default_factory=list)
+    claims: list[Claimed] = field(default_factory=list)
+    _knowledge: Knowledge = field(default_factory=Knowledge)
+    _models: dict[str, Model] = field(default_factory=dict)
+    _read: Counter[str] = field(default_factory=Counter)
+    _held: dict[str, Conditions] = field(default_factory=dict)
+    _queue: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    _claimed: set[tuple[str, int]] = field(default_factory=set)
+    _lost: dict[tuple[object, str], int] = field(default_factory=dict)
+
+    def read(self) -> None:
+        """Go through the chronicle."""
+        for place, seen in enumerate(self.world.witness.chronicle):
+            match seen:
+                case Committed():
+                    self._committed(place, seen)
+                case Told():
+                    self._knowledge.hear(seen, place)
+                case Fenced():
+                    self._fenced(seen)
+                case Called():
+                    pass
+            if len(self._knowledge.history) == place:
+                self._knowledge.history.append(self._held)
+
+    def _committed(self, place: int, seen: Committed) -> None:
+        for position, item in seen.queue:
+            self._queue.pop(position, None)
+            if item is not None:
+                self._queue[position] = tuple(item[name] for name in QUEUED)
+        if seen.cursor is not None:
+            self._advance(*seen.cursor)
+        self._knowledge.history.append(self._held)
+        for item in seen.claims:
+            self._judge_claim(place, seen, item)
+        if seen.cursor is not None and seen.cursor[0].startswith(f"{SENDER}#"):
+            self._compare_queue()
+
+    def _advance(self, cursor: str, sequence: str) -> None:
+        """Let the model of an application and generation read as far as it has read."""
+        reader, _, shard = cursor.rpartition("#")
+        application, _, generation = reader.partition("#")
+        if application not in (sender.NAME, core.NAME):
+            return
+        if reader not in self._models:
+            self._models[reader] = Model(application, quarantined(self.log, application))
+        model, records = self._models[reader], self.log.get(shard, [])
+        first = self._read[cursor]
+        while first < len(records) and records[first].stored.sequence_number <= sequence:
+            records[first].give(model)
+            first += 1
+        self._read[cursor] = first
+        if application == core.NAME:
+            self._held = {**self._held, generation: model.conditions(self.world.clock.now())}
+
+    def _compare_queue(self) -> None:
+        """What waits and is not claimed is queued, exactly so; what does not wait is not."""
+        entries = {row[0]: row for row in self._queue.values()}
+        for mail in self._models[SENDER].mails.values():
+            for attempt in mail.attempts.values():
+                entry = entries.get(attempt.id)
+                if attempt.state is not State.WAITING:
+                    if entry is not None:
+                        self._complain(f"queue: {attempt.id} is {attempt.state}, and queued")
+                elif (attempt.id, attempt.round) not in self._claimed and mail.received:
+                    wanted = _wanted(attempt)
+                    if entry != wanted:
+                        self._complain(f"queue: {attempt.id} is {entry}, it has to be {wanted}")
+
+    def _judge_claim(self, place: int, seen: Committed, item: Any) -> None:  # noqa: ANN401
+        name, number, owner = str(item["attempt_id"]), int(item["round"]), str(item["owner"])
+        self._claimed.add((name, number))
+        model = self._models.get(SENDER)
+        mail = model.mails.get(mail_of(str(item["subject"])) or "") if model else None
+        attempt = mail.attempts.get(name) if mail else None
+        why, reasons = "it was never scheduled", set()
+        if mail is not None and attempt is not None:
+            # Clocks are set now and then: what holds by the claimant's or by the world's is good.
+            times = (int(item["claimed_at"]), seen.at)
+            arrived_at = mail.received.received_at if mail.received else 0
+            address, paused = self._knowledge.about(place, seen.thread, owner, attempt.address)
+            pauses = [each.pause(attempt.tenant, attempt.address, arrived_at) for each in paused]
+            suppressed = [each.is_suppressed(attempt.address, min(times)) for each in address]
+            why = _why(attempt, number, times)
+            why = why or ("its address is suppressed" if all(suppressed) else "")
+            why = why or (pauses[0] if all(pauses) else "")
+            reasons = {
+                *({"cancelled"} if attempt.cancelled else ()),
+                *({"over"} if any(now >= attempt.expires_at for now in times) else ()),
+                *({"suppressed"} if any(suppressed) else ()),
+            }
+        self.claims.append(
+            Claimed(name=name, round=number, owner=owner, why=why, reasons=frozenset(reasons))
+        )
+
+    def _fenced(self, seen: Fenced) -> None:
+        key = seen.thread, seen.cursor
+        if self._lost.get(key) == seen.epoch:
+            self._complain(f"fence: {seen.process} goes on with {seen.cursor}, which it has lost")
+        if seen.lost:
+            self._lost[key] = seen.epoch
+
+    def _complain(self, text: str) -> None:
+        if text not in self.complaints:
+            self.complaints.append(text)
+
+
+def _wanted(attempt: Attempt) -> tuple[object, ...]:
+    return (attempt.id, attempt.round, attempt.due_at, attempt.expires_at, attempt.cancelled)
+
+
+def _why(attempt: Attempt, number: int, times: tuple[int, ...]) -> str:
+    """Why the attempt might not leave in this round, by any of the clocks."""
+    if number != attempt.round:
+        return f"round {number} is claimed, it is in round {attempt.round}"
+    if attempt.is_announced:
+        return "its round was announced before"
+    whys = [attempt.may_leave(now) for now in times]
+    return whys[0] if all(whys) else ""
