@@ -2,8 +2,8 @@
 
 The judge does not believe the workers. Loss and duplicates are counted from what the provider
 accepted, against what SES took in and what the aliases were. The independent model of a message
-then follows the log: :mod:`~tests.simulation.conduct` and :mod:`~tests.simulation.reports` judge what was
-claimed and called, :mod:`~tests.simulation.decisions` what was decided, and
+then follows the log: :mod:`~tests.simulation.conduct` and :mod:`~tests.simulation.reports` judge
+what was claimed and called, :mod:`~tests.simulation.decisions` what was decided, and
 :mod:`~tests.simulation.aftermath` what the tables hold in the end.
 """
 
