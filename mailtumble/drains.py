@@ -46,14 +46,21 @@ class Left:
 
 
 class UnderWay:
-    """Attempts that are in the queue no more and not settled either, of the whole fleet."""
+    """Attempts that have left the queue and are not settled, of the whole fleet.
+
+    Attributes:
+        looked_up: messages whose alias is looked up again later.
+        complete: whether all timers were read (see :data:`mailtumble.outlook.IN_BUCKET_MAX`).
+    """
 
     def __init__(self, store: ItemStore, generation: str) -> None:
         """Read them by their timers: a claim's deadline, the end of the wait for SES's event."""
         self._store = store
         own, cores = timers(store, NAME, GENERATION), timers(store, core.NAME, generation)
-        claimed = [item for item in own if item["kind"] == TimerKind.CLAIM]
-        unknown = [item for item in cores if item["kind"] == TimerKind.UNKNOWN]
+        self.complete = own.complete and cores.complete
+        claimed = [item for item in own.items if item["kind"] == TimerKind.CLAIM]
+        unknown = [item for item in cores.items if item["kind"] == TimerKind.UNKNOWN]
+        self.looked_up = sum(item["kind"] == TimerKind.LOOKUP for item in cores.items)
         self._states = self._read(text(item, "subject") for item in (*claimed, *unknown))
         self._claimed = [item for item in claimed if not self._is_settled(item)]
         # Core waits to the end for an event that may have come long ago.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailtumble.day import Day
 from mailtumble.ports.store import Item, ItemStore, Key
@@ -30,6 +30,8 @@ from processors.sending.stops import Stops, covered
 from schemas.ids import BUCKETS
 
 THREADS: Final = 16
+IN_BUCKET_MAX: Final = 2_000
+"""Items read of each bucket: 512,000 in all. Of a longer queue the commands tell only that much."""
 BEGUN_MAX: Final = AHEAD_SLICES + 1
 """Slices that may be begun: the present one, and those that instants are taken of ahead."""
 
@@ -47,13 +49,20 @@ class Limited:
 
 
 class Outlook:
-    """The queue as a whole at one moment. Reads every entry: not to be asked every second."""
+    """The queue as a whole at one moment.
+
+    Reads up to :data:`IN_BUCKET_MAX` entries of each of the 256 buckets, in one query each, the
+    next ones to leave first; ``complete`` tells whether these are all. Not to be asked every
+    second.
+    """
 
     def __init__(self, wired: Wiring) -> None:
         """Read queue, quota, stops and pauses."""
         store, plan = wired.store(), wired.plan()
         begun_at = wired.clock.now()
-        self.entries = [read_entry(item) for item in in_buckets(store, "queue", str)]
+        found = in_buckets(store, "queue", str)
+        self.complete = found.complete
+        self.entries = [read_entry(item) for item in found.items]
         self.now = wired.clock.now()
         # Mails left while it was read: what was read is the queue of half-way.
         read_us = (self.now - begun_at) // 2
@@ -174,17 +183,26 @@ class Outlook:
         return None if self.day.has_room(urgent=False) else self.day.frees_at(1, urgent=False)
 
 
-def timers(store: ItemStore, application: str, generation: str) -> list[Item]:
-    """Everything that an application waits for."""
+class InBuckets(NamedTuple):
+    """Items of all buckets; ``complete`` tells whether these are all of them."""
+
+    items: list[Item]
+    complete: bool
+
+
+def timers(store: ItemStore, application: str, generation: str) -> InBuckets:
+    """Return the timers of an application, the next ones due of each bucket."""
     return in_buckets(store, "timers", lambda each: f"{application}#{generation}#{each}")
 
 
-def in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> list[Item]:
-    """The items of all buckets, several buckets at a time."""
+def in_buckets(store: ItemStore, table: str, partition: Callable[[str], str]) -> InBuckets:
+    """Return the first :data:`IN_BUCKET_MAX` items of each bucket, reading buckets in parallel."""
     names = [partition(f"{each:03d}") for each in range(BUCKETS)]
     with ThreadPoolExecutor(THREADS) as threads:
-        pages = threads.map(lambda name: store.query(table, name).items, names)
-        return [item for page in pages for item in page]
+        pages = list(threads.map(lambda name: store.query(table, name, limit=IN_BUCKET_MAX), names))
+    return InBuckets(
+        [item for page in pages for item in page.items], not any(page.more for page in pages)
+    )
 
 
 def _taken_until(begun: Sequence[Item]) -> int:

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 from mailtumble.aws import patience as waiting
 from mailtumble.aws.errors import Calling
 from mailtumble.aws.patience import Patience, Sleep
-from mailtumble.ports.world import BATCH_MAX, QueueMessage
+from mailtumble.ports.world import BATCH_MAX, QueueDepth, QueueMessage
 from schemas.errors import PermanentError, RetryableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 BYTES_MAX: Final = 256 * 1024
 """Of all bodies of one call; SQS raised it to 1 MiB in 2025, emulators did not."""
 WAIT_MAX_S: Final = 20
+
+_VISIBLE: Final[Sequence[QueueAttributeNameType]] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
 
 
 class SqsQueue:
@@ -81,6 +88,18 @@ class SqsQueue:
             faults = self._until_done(entries, self._client.send_message_batch)
             if faults:
                 raise PermanentError(f"queue {self._url} can't take a message: {faults[0]}")
+
+    def depth(self) -> QueueDepth:
+        """Return about how many messages there are, by one call."""
+        with Calling(f"queue {self._url}"):
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=[*_VISIBLE, _IN_FLIGHT]
+            )
+        counts = answer.get("Attributes", {})
+        return QueueDepth(
+            visible=sum(int(counts.get(name, 0)) for name in _VISIBLE),
+            in_flight=int(counts.get(_IN_FLIGHT, 0)),
+        )
 
     def _until_done(self, entries: list[dict[str, str]], call: Callable[..., Any]) -> list[str]:
         """Repeat what failed by SQS's fault; the codes of what failed by ours."""

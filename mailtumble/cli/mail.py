@@ -45,9 +45,11 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="An array of all fields, targets included.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only this many, the newest ones.")
 @click.option(
-    "--status", type=click.Choice([str(each) for each in Status]), help="Only those that stand so."
+    "--status",
+    type=click.Choice([str(each) for each in Status]),
+    help="Only messages with this status.",
 )
 @click.option(
     "--day", type=click.DateTime(["%Y-%m-%d"]), help="Only those received on this day (UTC)."
@@ -86,11 +88,15 @@ def list_mails(
         headings = ("MAIL", "STATUS", "RECEIVED", "FROM", "TO", "SUBJECT")
         print_table(headings, [_cells(row) for row in rows])
     elif status is not None or day is not None:
-        print_hint("No such mail: mailtumble mail list shows all there are.")
+        print_hint(
+            "No such mail. mailtumble mail list shows all that core has read, mailtumble queue "
+            "status what is on its way."
+        )
     else:
         print_hint(
-            "No mail yet. Under mailtumble local: mailtumble local inject FILE "
-            "--from you@example.com --to info@house.example"
+            "No mail yet. What was received a moment ago, or waits while core is behind, is not "
+            "listed: mailtumble queue status shows it. To receive a message under mailtumble "
+            "local: mailtumble local inject FILE --from you@example.com --to info@house.example"
         )
 
 

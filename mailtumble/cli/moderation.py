@@ -69,7 +69,9 @@ def list_held(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     elif rows:
         print_table(HEADINGS, [_cells(row) for row in rows])
     else:
-        print_hint("No mail is held.")
+        print_hint(
+            "No mail is held. What core has not read yet is undecided: mailtumble queue status."
+        )
 
 
 @command.command("show")

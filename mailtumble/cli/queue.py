@@ -1,33 +1,33 @@
-"""``mailtumble queue``: what waits, at what rate it leaves, and until when."""
+"""``mailtumble queue``: what waits and how fast it leaves; pause, drain and resume sending."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from mailtumble.cli import orders, state
+from mailtumble.cli import orders, queue_text, state
 from mailtumble.cli.checks import checked_domain
 from mailtumble.cli.orders import Order, order_options
-from mailtumble.cli.output import print_hint, print_json, print_line, print_table, printable
+from mailtumble.cli.output import print_hint, print_json, print_line, printable
 from mailtumble.cli.peak import peak
 from mailtumble.cli.state import state_option
 from mailtumble.day import Day
 from mailtumble.drains import Left, UnderWay, left
 from mailtumble.holds import of_day, of_pause, of_stop
 from mailtumble.outlook import Outlook, in_buckets
+from mailtumble.pipe import Stage, read_pipe
 from mailtumble.sender.entry import read_entry
 from mailtumble.sender.quota import known_quota
 from mailtumble.sender.standing import Standing, scopes
 from mailtumble.sender.stops import ITEM as STOPS
 from mailtumble.sender.stops import read_stops
-from mailtumble.story import duration, listed
 from mailtumble.wiring import Wiring
 from mailtumble.worker.views import iso, paused_at_key
-from processors.fleet.decider import AT, EVERYBODY, whose_sending
+from processors.fleet.decider import AT, EVERYBODY
 from processors.sending import stops
 from processors.sending.lanes import domain_of
 from processors.sending.pacing import RATE_UNIT
@@ -37,12 +37,10 @@ from schemas.values import SECOND_US, Command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-TENANTS_SHOWN: Final = 10
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Look at the sender's queue; stop it, and let it go on."""
+    """Show what waits; pause, drain and resume sending."""
 
 
 @command.command("status")
@@ -51,20 +49,40 @@ def command() -> None:
     "as_json",
     is_flag=True,
     help="{waiting, due, held, later, claimed, unknown, rate_per_second, quota, eta_seconds,"
-    " tenants, stopped, paused, drained, left}; null: not known.",
+    " tenants, stopped, paused, drained, left, stages, applications}; null: not known. held is what"
+    " the table calls blocked. stages: {NAME: {count, precision, age_seconds}}, where NAME is"
+    " in_sqs, receiving, dead_letters, undecided, held (by moderation), scheduled, waiting, due,"
+    " in_flight, unknown or done, and precision is exact, approximate or 'at least'."
+    " applications: {NAME: {running, seconds_behind, shards: {STATE: count}}}.",
 )
 @state_option
 def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
-    """Tell how much waits, how fast it leaves, and when the last one that is due will have left.
+    """Show how much mail is at each stage, how fast it leaves, and when the queue will be empty.
 
-    One target of one mail counts as one. What waits is due now, is due later (a retry, a time
-    that was set), or is held: by a pause, a drain, or SES. What is claimed is on its way to SES,
-    or was within the last seconds: a claim is kept until its outcome is on the stream, or its
-    deadline is over. What is unknown waits for SES's word of whether it has the mail.
+    \b
+    Stages, in the order in which mail passes them:
+      in SQS         notifications of received mail and feedback that intake has not taken yet
+      being received notifications that intake has taken and not finished
+      dead letters   notifications that intake failed on too often
+      undecided      received messages that core has not read, or whose alias is looked up again
+      held           messages that wait for a moderator
+      scheduled      decided, but the sender has not read the decision yet
+      waiting        in the sender's queue: due, due later (a retry, a set time), or blocked by a
+                     pause, a drain or SES
+      in flight      claimed by a sender: the call is being made, or its outcome not read yet
+      unknown        SES may or may not have the message; its event or a timeout will tell
+      done           accepted by SES in the last 24 hours
 
-    Of each drain it tells what is left: of what had come in before, all that waits, is claimed
-    or is unknown. Nothing of it is on its way once nothing is left twice, some seconds apart.
-    What a moderator holds, or what is still looked up, joins it only when it is let go.
+    From "scheduled" on, each target of a message counts as one. A count may be approximate (SQS's
+    own, up to a minute old) or "at least" so many (counting stopped at a bound). AS OF says how old
+    the data is: a view is as old as its application is behind the stream.
+
+    For each drain, the command shows what is left of the mail that had come in before it. When
+    nothing is left twice in a row, some seconds apart, the drain is finished. Held and undecided
+    mail joins the queue only when it is approved or decided.
+
+    The cost is bounded: 768 queries of at most 2,000 items, one GetRecords call of at most 500
+    records per shard and application, and 30 other reads per shard at most.
 
     \b
     Example:  mailtumble queue status --json
@@ -73,25 +91,15 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     found = queue_status(state.wiring(state_dir))
     if as_json:
         print_json(found)
-        return
-    print_line(_told(found))
-    if len(found["tenants"]) > 1:
-        rows = sorted(found["tenants"], key=lambda each: (-each["due"], -each["waiting"]))
-        print_table(
-            ("TENANT", "WAITING", "DUE", "HELD", "LAST IN"),
-            [_row(each) for each in rows[:TENANTS_SHOWN]],
-        )
-        if len(rows) > TENANTS_SHOWN:
-            print_line(f"... and {len(rows) - TENANTS_SHOWN} more: --json has all")
+    else:
+        queue_text.show(found)
 
 
 def scope_options(function: F) -> F:
     """Add ``--tenant`` and ``--domain``."""
-    function = click.option("--domain", help="Only what goes to addresses of this domain.")(
-        function
-    )
+    function = click.option("--domain", help="Only mail to addresses of this domain.")(function)
     return click.option(
-        "--tenant", help="Only what belongs to this tenant; without either, the whole fleet."
+        "--tenant", help="Only mail of this tenant. Without either option: all mail."
     )(function)
 
 
@@ -100,7 +108,7 @@ def scope_options(function: F) -> F:
 @order_options
 @state_option
 def pause(**given: Any) -> None:  # noqa: ANN401
-    """Let nothing more leave. Calls under way end within seconds; mail is taken in all the same.
+    """Pause sending. Calls under way finish within seconds; mail is still received.
 
     \b
     Example:  mailtumble queue pause --why "wrong text in the newsletter"
@@ -115,11 +123,11 @@ def pause(**given: Any) -> None:  # noqa: ANN401
 @order_options
 @state_option
 def drain(**given: Any) -> None:  # noqa: ANN401
-    """Let what has come in leave, and hold what comes in from now on, until it is resumed.
+    """Send what has come in so far, and block what comes in from now on, until resumed.
 
-    `mailtumble queue status` tells what is left of it: what waits (also for a later time, or for
-    another try), is claimed, or is of unknown outcome. Nothing of it is on its way any more once it
-    tells so twice, some seconds apart.
+    `mailtumble queue status` shows what is left: what waits (also for a later time or another
+    try), is in flight, or has an unknown outcome. When it shows twice in a row, some seconds
+    apart, that nothing is left, the drain is finished.
 
     \b
     Example:  mailtumble queue drain --why "we move to another region"
@@ -133,7 +141,7 @@ def drain(**given: Any) -> None:  # noqa: ANN401
 @order_options
 @state_option
 def resume(**given: Any) -> None:  # noqa: ANN401
-    """Let mail leave again that was paused or drained, by the same --tenant or --domain.
+    """Resume sending that was paused or drained with the same --tenant or --domain.
 
     \b
     Example:  mailtumble queue resume
@@ -166,22 +174,20 @@ def _order(
     )
     orders.carry_out(wired, [order], by, why)
     if what is Command.DRAIN:
-        print_hint("What is left of it: mailtumble queue status")
+        print_hint("To see what is left: mailtumble queue status")
     if what is Command.RESUME:
         _tell_what_holds(wired, scope)
     elif scope != EVERYBODY and not _is_known(wired, scope):
         kind = "tenant" if domain is None else "domain"
         name = scope.removeprefix(AT)
-        print_hint(
-            printable(f"Nothing is known of a {kind} {name}: no alias and no waiting mail has it.")
-        )
+        print_hint(printable(f"Note: no alias and no waiting message has the {kind} {name}."))
 
 
 def _tell_what_holds(wired: Wiring, scope: str) -> None:
-    """What was resumed may be held by something else: the fleet's pause, SES, or a day's quota.
+    """Print what still blocks mail that was resumed: another pause, SES, or the day's quota.
 
-    A domain that SES does not let mail go out from holds some of the fleet's, and of a tenant's
-    perhaps: that is told where all is resumed.
+    A domain from which SES accepts no mail blocks some of the fleet's, and perhaps of a tenant's:
+    it is printed only when everything is resumed.
     """
     store, generation = wired.store(), wired.settings.generation
     standing = Standing(store, generation, wired.plan().rules.address_key)
@@ -203,7 +209,7 @@ def _tell_what_holds(wired: Wiring, scope: str) -> None:
 
 
 def _is_known(wired: Wiring, scope: str) -> bool:
-    """Whether an alias, or mail that waits, is of this scope; where that can't be asked, it is."""
+    """Return whether an alias or a waiting message has this scope; True if that can't be asked."""
     try:
         aliases = wired.aliases().list()
     except MailtumbleError:
@@ -214,28 +220,33 @@ def _is_known(wired: Wiring, scope: str) -> bool:
     if any(scope in each for each in of_aliases):
         return True
     waiting = in_buckets(wired.store(), "queue", str)
-    return any(scope in scopes(read_entry(item).lane) for item in waiting)
+    return any(scope in scopes(read_entry(item).lane) for item in waiting.items)
 
 
 def _scope(tenant: str | None, domain: str | None) -> str:
-    """What is paused, as the log names it."""
+    """Return the name of what is paused, as events have it."""
     if tenant is not None and domain is not None:
-        raise BadInput("--tenant and --domain: give one of them")
+        raise BadInput("--tenant and --domain exclude each other: give one of them")
     for option, given in (("--tenant", tenant), ("--domain", domain)):
         if given is not None and not given.strip(AT):
-            # A variable in somebody's script that was not set.
-            raise BadInput(f"{option} is empty: leave it out for the whole fleet")
+            # Perhaps an unset variable in a script.
+            raise BadInput(f"{option} is empty: leave it out to mean all mail")
     if tenant is not None and tenant.startswith(AT):
-        raise BadInput(f"--tenant {tenant}: no tenant begins with @; a domain is given by --domain")
+        raise BadInput(f"--tenant {tenant}: no tenant begins with @; use --domain for a domain")
     return AT + checked_domain(domain) if domain else tenant or EVERYBODY
 
 
 def queue_status(wired: Wiring) -> dict[str, Any]:
-    """What waits in all buckets, by tenant, when it leaves, the rate, and the account's quota."""
+    """Return what ``queue status --json`` prints.
+
+    Raises:
+        RetryableError: a table or the stream does not answer.
+    """
     outlook = Outlook(wired)
     under_way = UnderWay(wired.store(), wired.settings.generation)
+    pipe = read_pipe(wired, outlook, under_way)
     quota, rate_milli = outlook.quota, outlook.rate_milli
-    now = wired.clock.now()  # when it is told; to read all that took its time
+    now = wired.clock.now()  # Reading took a while: estimates count from now.
     tenants = [
         {
             "tenant": group.tenant,
@@ -272,6 +283,23 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             for scope, p in outlook.paused.items()
             if p.drains
         },
+        "stages": {name: _stage(each) for name, each in pipe.stages.items()},
+        "applications": {
+            each.name: {
+                "running": each.is_running,
+                "seconds_behind": each.behind_s,
+                "shards": {str(state): count for state, count in each.shards.items()},
+            }
+            for each in pipe.applications
+        },
+    }
+
+
+def _stage(found: Stage) -> dict[str, Any]:
+    return {
+        "count": found.count,
+        "precision": str(found.precision),
+        "age_seconds": found.age_s,
     }
 
 
@@ -284,78 +312,11 @@ def _eta_s(at: int | None, now: int) -> int | None:
 
 
 def _last(etas_s: Sequence[Any], outlook: Outlook) -> int | None:
-    """Seconds until all that is due has left; None where that can't be said, or all is held."""
+    """Return the seconds until all that is due has left; None if unknown, or all is blocked."""
     if None in etas_s:
         return None
     return max(etas_s, default=None if outlook.held_count else 0)
 
 
-def _row(tenant: dict[str, Any]) -> tuple[object, ...]:
-    name = f"{tenant['tenant']} (urgent)" if tenant["urgent"] else tenant["tenant"]
-    eta_s = tenant["eta_seconds"]
-    last = "-" if not tenant["due"] or eta_s is None else duration(eta_s * SECOND_US)
-    return name, tenant["waiting"], tenant["due"], tenant["held"], last
-
-
-def _told(found: dict[str, Any]) -> str:
-    waiting, due, held, rate, eta_s = (
-        found[name] for name in ("waiting", "due", "held", "rate_per_second", "eta_seconds")
-    )
-    if rate is None:
-        pace = "SES's quota is not known yet"
-    elif not rate:
-        pace = "SES does not let this account send"
-    else:
-        pace = f"{rate:g} may leave a second"
-    if not waiting:
-        told = f"Nothing waits; {pace}."
-    else:
-        them = "what is due" if held else "them"
-        end = f", the last of {them} in {duration(eta_s * SECOND_US)}" if eta_s else ""
-        of_it = f"{due} due now, {held} held" if held else f"{due} due now"
-        told = f"{waiting} {'wait' if waiting > 1 else 'waits'}, {of_it}; {pace}{end}."
-    if found["unknown"]:
-        told += f" Of {found['unknown']} it is not known yet whether SES has them."
-    for scope, why in found["stopped"].items():
-        told += f" SES lets nothing out: {stops.whose_sending(scope)} is stopped ({why})."
-    for how in ("paused", "drained"):
-        for scope, why in found[how].items():
-            told += f" {_capital(whose_sending(scope))} is {how}, by {why}."
-            told += _left_told(found["left"][scope]) if how == "drained" else ""
-    return told + _quota_told(found["quota"])
-
-
-def _left_told(found: dict[str, Any]) -> str:
-    """What is left of a drain, by where it is."""
-    next_at = found["next_due_at"]
-    places = {
-        "due now": found["due"],
-        f"due later (the first at {next_at})": found["later"],
-        "held by something else": found["held"],
-        "claimed": found["claimed"],
-        "of unknown outcome": found["unknown"],
-    }
-    some = [f"{count} {place}" for place, count in places.items() if count]
-    return f" Of it are left: {listed(some)}." if some else " Nothing of it is left."
-
-
-def _quota_told(quota: dict[str, Any]) -> str:
-    told = ""
-    if quota["max_24h"] is not None:
-        most = quota["max_24h"]
-        limit = f"of {most}" if most >= 0 else "(without a limit)"
-        told += f" In the last 24 hours {quota['sent_24h']} {limit} were sent."
-    if quota["frees_at"] is not None:
-        told += " The day's quota is used up, but for what is kept for urgent mail:"
-        told += f" it frees from {quota['frees_at']} on."
-    if quota["others_per_second"]:
-        told += f" Others who use this account send {quota['others_per_second']:.3g} a second."
-    return told
-
-
 def _moment(at: int | None) -> str | None:
     return None if at is None else iso(at)
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

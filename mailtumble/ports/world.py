@@ -79,6 +79,19 @@ BATCH_MAX: Final = 10
 """Messages that one call sends, receives or deletes at the most."""
 
 
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """About how many messages a queue holds; SQS's numbers may lag by a minute.
+
+    Attributes:
+        visible: those that the next receive may bring, or that are delayed.
+        in_flight: those that were received and are not deleted yet.
+    """
+
+    visible: int
+    in_flight: int
+
+
 class MessageQueue(Protocol):
     """SQS, as far as mailtumble uses it."""
 
@@ -90,6 +103,9 @@ class MessageQueue(Protocol):
 
     def send(self, bodies: Sequence[str]) -> None:
         """Add messages, 10 a call."""
+
+    def depth(self) -> QueueDepth:
+        """Return about how many messages there are."""
 
 
 @dataclass(frozen=True, slots=True)

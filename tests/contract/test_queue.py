@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-from mailtumble.ports.world import MessageQueue, QueueMessage
+from mailtumble.ports.world import MessageQueue, QueueDepth, QueueMessage
 
 Open = Callable[[int], MessageQueue]
 LONG_S = 600
+LAGS_S = 120
 
 
 def _drain(queue: MessageQueue, wanted: int) -> list[QueueMessage]:
@@ -73,6 +75,17 @@ def test_a_deleted_message_does_not_come_again(open_queue: Open) -> None:
         queue.delete(found)
         remaining -= {message.body for message in found}
     assert list(queue.receive(2)) == []
+
+
+def test_the_depth_tells_visible_messages_from_received_ones(open_queue: Open) -> None:
+    """SQS's own numbers may lag by a minute."""
+    queue = open_queue(LONG_S)
+    queue.send([f"body {number}" for number in range(5)])
+    received = len(queue.receive(1))
+    deadline = time.monotonic() + LAGS_S
+    while queue.depth() != QueueDepth(visible=5 - received, in_flight=received):
+        assert time.monotonic() < deadline, queue.depth()
+        time.sleep(0.5)
 
 
 def test_deleting_twice_is_no_error(open_queue: Open) -> None:

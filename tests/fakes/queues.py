@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mailtumble.ports.world import QueueMessage
+from mailtumble.ports.world import QueueDepth, QueueMessage
 from tests.fakes.clock import SECOND_US
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ class InMemoryQueue:
             self._sent += 1
             name = f"message-{self._sent:08d}"
             self._messages[name] = _Held(name, body, self._clock.now())
+
+    def depth(self) -> QueueDepth:
+        """Return how many messages are visible, and how many received and not deleted."""
+        now = self._clock.now()
+        visible = sum(held.visible_at <= now for held in self._messages.values())
+        return QueueDepth(visible=visible, in_flight=len(self._messages) - visible)
 
     def bodies(self) -> Sequence[str]:
         """Every message that is not deleted, visible or not; for assertions."""

@@ -31,6 +31,8 @@ from tests.samples import accepted, failed, received
 from tests.unit.mailtumble.local.ses.fake_aws import InMemoryS3, InMemorySns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mailtumble.sender.transmission import Job
     from mailtumble.worker.assembly import Lane
     from schemas.events import Event
@@ -75,6 +77,7 @@ class SmallWorld:
         self.items = InMemoryItems()
         self.kept = InMemoryObjects()
         self.repository = InMemoryAliases()
+        self.dead_letters = InMemoryQueue(self.clock)
         self.intake = InMemoryQueue(self.clock)
         self.provider = InMemoryProvider(self.clock, max_send_rate=rate, max_24h=50_000)
         self.repository.put(HOUSE, TARGETS, "house")
@@ -93,8 +96,9 @@ class SmallWorld:
         self._parts = SenderParts(ports, plan, lambda: False)
         cores = [core_lane(shard, ports, plan, lambda: False) for shard in self.events.shards()]
         self._senders = [self._parts.lane(shard) for shard in self.events.shards()]
+        self.cores: list[tuple[str, Lane]] = [(lane.shard.id, lane) for lane in cores]
         self._lanes: list[tuple[str, Lane]] = [
-            *((lane.shard.id, lane) for lane in cores),
+            *self.cores,
             *((lane.processor.shard.id, lane) for lane in self._senders),
         ]
         for _, lane in self._lanes:
@@ -126,8 +130,7 @@ class SmallWorld:
 
     def queue(self, name: str = "intake") -> InMemoryQueue:
         """As the wiring has it."""
-        assert name == "intake"
-        return self.intake
+        return {"intake": self.intake, "intake-dead-letters": self.dead_letters}[name]
 
     def receive(
         self, number: int = 1, recipient: str = HOUSE, sender: str = "ann@example.net"
@@ -168,12 +171,12 @@ class SmallWorld:
         )
         self.events.append([outgoing(fact, self.clock.now())])
 
-    def work(self) -> None:
-        """Let core and sender read until nothing comes any more."""
+    def work(self, lanes: Sequence[tuple[str, Lane]] = ()) -> None:
+        """Let core and sender, or some of their ``lanes``, read until nothing comes any more."""
         before = -1
         while len(self.events.records()) != before:
             before = len(self.events.records())
-            for shard_id, lane in self._lanes:
+            for shard_id, lane in lanes or self._lanes:
                 lane.process(self.events.records(shard_id))
 
     def tick(self) -> None:

@@ -80,9 +80,11 @@ class TestDrain:
     def test_its_answer_says_where_to_look(self, run: Run) -> None:
         """And where nothing was under way, nothing is left."""
         result = run(command, "drain", "--by", "ann")
-        assert result.stderr == "What is left of it: mailtumble queue status\n"
-        assert run(command, "status").stdout.endswith(
-            "Sending of the whole fleet is drained, by ann. Nothing of it is left.\n"
+        assert result.stderr == "To see what is left: mailtumble queue status\n"
+        assert (
+            run(command, "status")
+            .stdout.splitlines()[0]
+            .endswith("Sending of the whole fleet is drained, by ann. Nothing is left to drain.")
         )
 
     def test_what_comes_in_later_is_held_and_not_due(self, world: SmallWorld, run: Run) -> None:
@@ -118,7 +120,7 @@ class TestDrain:
         left = self._left(run)
         first = min(int(str(item["due_at"])) for item in world.items.scan("queue"))
         assert (left["due"], left["later"], left["next_due_at"]) == (0, 2, iso(first))
-        assert f"Of it are left: 2 due later (the first at {iso(first)})." in (
+        assert f"Left to drain: 2 due later (the first at {iso(first)})." in (
             run(command, "status").stdout
         )
 
@@ -136,15 +138,15 @@ class TestDrain:
         assert (status["waiting"], status["claimed"], status["unknown"]) == (0, 0, 2)
         assert self._left(run)["unknown"] == 2
         told = run(command, "status").stdout
-        assert "Of it are left: 2 of unknown outcome." in told
-        assert "Of 2 it is not known yet whether SES has them." in told
+        assert "Left to drain: 2 of unknown outcome." in told
+        assert "For 2 messages it is unknown whether SES has them." in told
         for job in jobs:
             entry = job.entry
             taken = delivered(entry.attempt_id, entry.target)
             world.append(mail, taken, cause=entry.attempt_id)
         world.work()
         # Core's timer goes on until it rings; the outcome is known.
-        assert "Nothing of it is left." in run(command, "status").stdout
+        assert "Nothing is left to drain." in run(command, "status").stdout
 
     def test_what_is_claimed_of_others_is_not_left_of_it(self, world: SmallWorld, run: Run) -> None:
         """One tenant is drained, another goes on, and is always on its way."""
@@ -162,4 +164,4 @@ class TestDrain:
         run(command, "drain")
         run(command, "pause", "--domain", "far.example")
         assert (self._left(run)["due"], self._left(run)["held"]) == (0, 2)
-        assert "Of it are left: 2 held by something else." in run(command, "status").stdout
+        assert "Left to drain: 2 blocked by something else." in run(command, "status").stdout

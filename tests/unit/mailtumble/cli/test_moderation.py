@@ -87,7 +87,10 @@ class TestList:
         """On stderr; JSON stays JSON."""
         world.receive()
         result = run(command, "list")
-        assert (result.stdout, result.stderr) == ("", "No mail is held.\n")
+        assert (result.stdout, result.stderr) == (
+            "",
+            "No mail is held. What core has not read yet is undecided: mailtumble queue status.\n",
+        )
         assert json.loads(run(command, "list", "--json").stdout) == []
 
 
