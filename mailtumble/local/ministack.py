@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -15,11 +17,13 @@ from typing import Final, Self
 
 from mailtumble.local.ministack_server import PARENT_VARIABLE
 from mailtumble.local.startup import Starting, Startup, log_size
+from schemas.errors import MailtumbleError
 
 HOST: Final = "127.0.0.1"
 HEALTH_PATH: Final = "/_ministack/health"
 REGION: Final = "us-east-1"
 NAME: Final = "the AWS emulator"
+PORTS: Final = range(20_000, 32_768)
 _STOP_TIMEOUT_S: Final = 10.0
 _HEALTH_TIMEOUT_S: Final = 2.0
 _PACKAGES: Final = Path(__file__).resolve().parents[2]
@@ -151,8 +155,16 @@ class MiniStack:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at the moment."""
-    with socket.socket() as held:
-        held.bind((HOST, 0))
-        port: int = held.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nobody listens on at the moment.
+
+    The system gives ports from 32,768 on to connections and to whoever binds port 0. One of them
+    could be taken by another process before the one that it is chosen for listens on it.
+
+    Raises:
+        MailtumbleError: none of 100 ports that were tried is free.
+    """
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as held, contextlib.suppress(OSError):
+            held.bind((HOST, port))
+            return port
+    raise MailtumbleError(f"of 100 ports from {PORTS[0]} to {PORTS[-1]} none is free")

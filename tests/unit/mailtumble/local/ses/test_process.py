@@ -23,15 +23,10 @@ import pytest
 from botocore.client import BaseClient
 from botocore.config import Config
 
+from mailtumble.local.ministack import free_port
+
 ROOT = Path(__file__).parents[5]
 RAW = b"From: s@x.example\r\nTo: list@y.example\r\nSubject: hi\r\n\r\n.dot\r\n"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _environment(endpoint_port: int) -> dict[str, str]:
@@ -108,7 +103,7 @@ class EmulatedAws:
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[EmulatedAws]:
     """A fresh emulator on loopback."""
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
     with (
         (tmp_path / "ministack.log").open("w") as log,
@@ -202,7 +197,7 @@ ARNS = {name: f"arn:aws:sns:us-east-1:000000000000:{name}" for name in ("inbound
 def test_mail_is_deferred_and_the_end_is_clean_while_aws_is_away() -> None:
     """With nothing at AWS's endpoint: 451 by SMTP, sends accepted, and the loss told at the end."""
     command = _ses_command(ARNS)
-    environment = _environment(_free_port())
+    environment = _environment(free_port())
     with _running(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -228,7 +223,7 @@ def test_a_port_in_use_is_told() -> None:
         command = _ses_command(ARNS, "--api-port", str(taken.getsockname()[1]))
         ended = subprocess.run(
             command,
-            env=_environment(_free_port()),
+            env=_environment(free_port()),
             capture_output=True,
             text=True,
             timeout=60,
