@@ -18,8 +18,12 @@ from mailtumble.ports.world import Clock
 from schemas.values import SECOND_US
 
 LOOK_EVERY_S: Final = 2.0
-LOOKS_MAX: Final = 15
-"""A worker that is alive commits within 30 s, also on a machine that is busy with other things."""
+WATCH_S: Final = 60
+"""How long a position may stay where it is while records wait.
+
+A worker commits several times a second. On a machine that is busy with other things core runs at
+the lowest priority, and a batch may take it tens of seconds.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class Watch:
         clock: Clock,
         generation: str,
         gathers_us: Mapping[str, int],
+        watch_s: float = WATCH_S,
     ) -> None:
         """Create it without reading anything.
 
@@ -89,16 +94,18 @@ class Watch:
             clock: tells the time, and waits between looks.
             generation: of the projections that core builds.
             gathers_us: by application, how long it keeps records before it commits any.
+            watch_s: how long a position may stay where it is while records wait.
         """
         self._store = store
         self._clock = clock
         self._generation = generation
         self._gathers_us = gathers_us
+        self._looks = max(1, round(watch_s / LOOK_EVERY_S))
 
     def look(self, tapes: Tapes, shards: Sequence[Shard]) -> tuple[Reading, ...]:
         """Return how far each application is on the tapes, and where it does not advance.
 
-        Takes no time where nothing waits, and at most ``LOOKS_MAX * LOOK_EVERY_S`` seconds.
+        Takes no time where nothing waits, and ends as soon as everything that waits has moved.
         """
         first = progress(self._store, shards, self._generation)
         readings = [self._reading(each, tapes) for each in first]
@@ -107,7 +114,7 @@ class Watch:
             for reading in readings
             for each in self._waiting(reading)
         }
-        for _ in range(LOOKS_MAX):
+        for _ in range(self._looks):
             if not stalled:
                 break
             self._clock.sleep(LOOK_EVERY_S)

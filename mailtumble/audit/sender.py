@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences, plain
+from mailtumble.audit.reading import WATCH_S
 from mailtumble.audit.replay import TIMERS, LookAhead, Replay
 from mailtumble.audit.retention import Retention
 from mailtumble.audit.stored import positions, timer_name
@@ -46,17 +47,20 @@ from schemas.values import MINUTE_US, SECOND_US, TimerKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the settings say of how long things may take, in microseconds.
+    """How long things may take, by the settings of the workers and by who asks.
 
     Attributes:
-        claimed_for_us: how long a claim outlasts its ``send_before``.
-        claims_kept_us: how long a claim is kept after it was made.
-        archive_every_us: how long the archive gathers records before it writes a segment.
+        claimed_for_us: how long a claim outlasts its ``send_before`` (microseconds).
+        claims_kept_us: how long a claim is kept after it was made (microseconds).
+        archive_every_us: how long the archive gathers records before it writes a segment
+            (microseconds).
+        watch_s: how long a reader may stay where it is while records wait (seconds).
     """
 
     claimed_for_us: int = 12 * SECOND_US
     claims_kept_us: int = KEPT_US
     archive_every_us: int = MINUTE_US
+    watch_s: float = WATCH_S
 
 
 QUEUE: Final = "queue"

@@ -120,7 +120,7 @@ class Verification:
             generation: of the projections.
             clock: tells the time, and waits between reads.
             progress: hears which share of the stream is read.
-            limits: by the settings of the workers.
+            limits: how long things may take.
         """
         self._clock = clock
         self._claimed_for_us = limits.claimed_for_us
@@ -130,7 +130,7 @@ class Verification:
         self._replay = CoreReplay(self._tapes, self._ahead, generation)
         self._sender = SenderAudit(store, self._tapes, self._ahead, clock, limits)
         gathers_us = {"archive": limits.archive_every_us + ARCHIVE_SLACK_US}
-        self._watch = Watch(store, clock, generation, gathers_us)
+        self._watch = Watch(store, clock, generation, gathers_us, limits.watch_s)
         self._by_core: Positions = {}
         self._read_at = 0
         self._unread_at: list[int] = []

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from mailtumble.audit.reading import WATCH_S
 from mailtumble.audit.sender import Limits
 from mailtumble.audit.tapes import Progress
 from mailtumble.audit.unannounced import Redrive, Unannounced, unannounced
@@ -42,17 +43,32 @@ class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
 )
 @click.option("--s3", "with_s3", is_flag=True, help="Look for mails that were never announced too.")
 @click.option("--redrive", is_flag=True, help="With --s3: take these mails in, by their headers.")
+@click.option(
+    "--watch",
+    "watch_s",
+    type=click.IntRange(2, 3600),
+    default=WATCH_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a reader may stay where it is while records wait.",
+)
 @state_option
 def command(
-    *, as_json: bool, with_s3: bool, redrive: bool, state_dir: Path | None, debug: bool
+    *,
+    as_json: bool,
+    with_s3: bool,
+    redrive: bool,
+    watch_s: int,
+    state_dir: Path | None,
+    debug: bool,
 ) -> None:
     """Check that the workers read, that the tables are right, and that no mail is stuck.
 
     Reads the whole stream, once a second and shard so that the workers are not slowed down, and
     replays it. Mail may come in meanwhile. Exit code 1: something is wrong.
 
-    *Reading.* Core, sender or archive has records to read and does not advance for 30 seconds. An
-    application that was never started is named, and is no fault.
+    *Reading.* Core, sender or archive has records to read and does not advance while it is
+    watched (--watch). An application that was never started is named, and is no fault.
 
     *The sum.* Per target, open before + received is not ended + open.
 
@@ -84,7 +100,7 @@ def command(
             wired.settings.generation,
             wired.clock,
             progress,
-            limits=limits_of(wired),
+            limits=limits_of(wired, watch_s),
         ).run()
     lost = _unannounced(wired, verdict, redrive=redrive) if with_s3 else []
     too_old_at = wired.clock.now() - round(wired.settings.lifetime_h * HOUR_US)
@@ -99,12 +115,13 @@ def command(
         raise VerifyFailed("; ".join(wrong))
 
 
-def limits_of(wired: Wiring) -> Limits:
-    """Return how long things may take by the settings."""
+def limits_of(wired: Wiring, watch_s: float) -> Limits:
+    """Return how long things may take by the settings, and a reader may stay where it is."""
     plan = wired.plan()
     return Limits(
         claimed_for_us=plan.times.deadline_us - plan.times.send_us,
         archive_every_us=plan.archive_every_us,
+        watch_s=watch_s,
     )
 
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailtumble.audit.sender import Limits
-from mailtumble.audit.verification import Verdict, Verification
 from schemas.values import SECOND_US
-from tests.fakes import VirtualClock
-from tests.simulation import upkeep
+from tests.simulation.verified import verified
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mailtumble.audit.verification import Verdict
 
 MOMENTS_S = (5, 15, 30, 45)
 """After the world's beginning: it is verified then as it stands, crashes and all."""
@@ -27,13 +26,6 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-def verified(world: World) -> Verdict:
-    """Verify the world, which stands still meanwhile: nobody reads on."""
-    clock = VirtualClock(world.clock.now())
-    limits = Limits(claims_kept_us=upkeep.KEPT["claims"][1])
-    return Verification(world.stream, world.store, world.generation, clock, limits=limits).run()
 
 
 @pytest.mark.parametrize("seed", range(12))
