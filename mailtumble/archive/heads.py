@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from mailtumble.ports.store import Item, ItemStore, Put
 
 TABLE: Final = "cursors"
 _PREFIX: Final = "archive-head#"
+_GAP_PREFIX: Final = "archive-gap#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +41,34 @@ def find(store: ItemStore, shard: str) -> Head | None:
 
 
 def every(store: ItemStore) -> list[Head]:
-    """The heads of all shards that were ever archived, by shard."""
-    items = [each for each in store.scan(TABLE) if str(each["cursor"]).startswith(_PREFIX)]
-    return sorted((_head(each) for each in items), key=lambda head: head.shard)
+    """Return the heads of all shards that were ever archived, by shard."""
+    return among(store.scan(TABLE))
+
+
+def among(items: Iterable[Item]) -> list[Head]:
+    """Return the heads among the items of the cursors' table, by shard."""
+    found = (_head(each) for each in items if str(each["cursor"]).startswith(_PREFIX))
+    return sorted(found, key=lambda head: head.shard)
+
+
+def put_gap(shard: str, noticed_at: int) -> Put:
+    """Return the write that says that a closed shard may have lost its last records.
+
+    Args:
+        shard: the shard's id.
+        noticed_at: when that was noticed (microseconds UTC).
+    """
+    return Put(TABLE, {"cursor": _GAP_PREFIX + shard, "noticed_at": noticed_at})
+
+
+def gaps_among(items: Iterable[Item]) -> dict[str, int]:
+    """Return when gaps at the ends of shards were noticed, by shard (microseconds UTC)."""
+    return {
+        str(each["cursor"]).removeprefix(_GAP_PREFIX): noticed_at
+        for each in items
+        if str(each["cursor"]).startswith(_GAP_PREFIX)
+        and isinstance(noticed_at := each["noticed_at"], int)
+    }
 
 
 def _key(shard: str) -> dict[str, str]:

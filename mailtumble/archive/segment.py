@@ -1,13 +1,16 @@
 """A segment: some records of one shard, in their order, as an object on S3. Pure.
 
 The object is the four bytes of :data:`MAGIC` and a zstd frame (RFC 8878) of msgpack values: a map,
-the header, then per record the list ``[sequence number, subject, arrived at, data]``. Its name has
-the first sequence number, the hash of the segment before it and its own (SHA-256 of the object's
-bytes), so that a listing alone tells the chain.
+the header, then per record the list ``[sequence number, subject, arrived at, data]``. The object's
+name contains the first sequence number, the hash of the segment before it and its own hash (SHA-256
+of the object's bytes), so a listing alone shows the chain.
+
+A segment before which records may be missing says so in its header (``break``).
 """
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import re
 from collections.abc import Sequence
@@ -23,6 +26,11 @@ from schemas.errors import MailtumbleError
 
 MAGIC: Final = b"MTA1"
 PREFIX: Final = "segments"
+BEGUN: Final = "shards"
+"""Objects without content that say which shards have been archived: ``shards/SHARD/HASH``.
+
+They lie apart from the segments, so that a shard whose segments and head are both gone is missed.
+"""
 NO_HASH: Final = "0" * 64
 """In the place of a predecessor's hash, where there is none."""
 LEVEL: Final = 3
@@ -50,14 +58,37 @@ class SegmentName:
         return f"{folder(self.shard)}{self.first}.{self.previous or NO_HASH}.{self.hash}"
 
 
+class Break(enum.StrEnum):
+    """Why records may be missing before a segment."""
+
+    NONE = ""
+    """None is missing: the segment follows the one before it, or the stream's beginning."""
+    RESTARTED = "restarted"
+    """The shard had been archived before, and its head was gone: this segment begins a new chain.
+    Older segments may be there; no head names them."""
+    FORGOTTEN = "forgotten"
+    """The worker read nothing for longer than the stream keeps records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Records of one shard, at least one. ``parents``: hashes by shard, in a child's first."""
+    """Records of one shard, at least one.
+
+    Attributes:
+        shard: the shard's id.
+        previous: the hash of the segment before; "" in the first segment of a chain.
+        records: in the stream's order.
+        parents: in a child's first segment, the hash of the last segment by parent shard.
+        gap: whether records before this segment may be missing, and why.
+        gap_at: when that was noticed (microseconds UTC), which tells one loss from another; or 0.
+    """
 
     shard: str
     previous: str
     records: Sequence[StoredRecord]
     parents: Sequence[tuple[str, str]] = ()
+    gap: Break = Break.NONE
+    gap_at: int = 0
 
 
 def folder(shard: str) -> str:
@@ -82,7 +113,7 @@ def name_of(key: str) -> SegmentName | None:
 
 def pack(segment: Segment) -> tuple[SegmentName, bytes]:
     """Name and bytes: of the same records always the same."""
-    header = {
+    header: dict[str, Any] = {
         "shard": segment.shard,
         "previous": segment.previous,
         "parents": [list(each) for each in segment.parents],
@@ -90,6 +121,8 @@ def pack(segment: Segment) -> tuple[SegmentName, bytes]:
         "first": segment.records[0].sequence_number,
         "last": segment.records[-1].sequence_number,
     }
+    if segment.gap:
+        header["break"], header["break_at"] = segment.gap.value, segment.gap_at
     packer = msgpack.Packer(unicode_errors="surrogatepass")
     parts = [packer.pack(header)]
     parts += [
@@ -147,4 +180,5 @@ def _segment(header: dict[str, Any], plain: list[list[Any]]) -> Segment:
     if any(before >= after for before, after in pairwise(numbers)):
         raise ValueError("its records are out of order")
     parents = [(str(shard), str(digest)) for shard, digest in header["parents"]]
-    return Segment(header["shard"], header["previous"], records, tuple(parents))
+    gap, gap_at = Break(header.get("break", "")), int(header.get("break_at", 0))
+    return Segment(header["shard"], header["previous"], records, tuple(parents), gap, gap_at)

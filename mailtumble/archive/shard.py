@@ -1,29 +1,45 @@
 """The archive on one shard: gathers records, and writes them as a segment now and then.
 
 Write the object, then move the cursor and the head in one transaction. A segment whose transaction
-fails is an object that no chain has: names tell its content, so it can't stand in for another.
+fails is an object that belongs to no chain: its name says what it contains, so it cannot pass for
+another one.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mailtumble.archive import heads
+from mailtumble.archive.continuity import (
+    NO_LEFTOVER,
+    Traces,
+    begun_folder,
+    break_after,
+    break_before_first,
+    retention_us,
+    traces,
+)
 from mailtumble.archive.heads import Head
-from mailtumble.archive.segment import Segment, SegmentName, pack
+from mailtumble.archive.segment import Break, Segment, SegmentName, pack
+from mailtumble.archive.tail import find_joint
 from mailtumble.ports.stream import Shard, StoredRecord
-from mailtumble.worker.cursor import Cursor
+from mailtumble.worker.cursor import Cursor, cursor_key
 from mailtumble.worker.metrics import Tally
 from mailtumble.worker.patience import patiently
 from mailtumble.worker.shard import Surroundings
-from schemas.errors import InvariantBroken
+from schemas.values import MINUTE_US
 
 NAME: Final = "archive"
 GENERATION: Final = "0"
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
-"""Of records, before they are compressed: what a shard's memory holds at the most, nearly."""
+"""Of records before compression: about as much as a shard holds in memory."""
+QUIET_US: Final = MINUTE_US
+"""Without new records, how far the shard is read is written down about this often."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +52,16 @@ class _Sealed:
 
 
 class ArchiveShard:
-    """The archive's lane. ``every_us``: after so long, what has been gathered is written."""
+    """The archive on one shard. ``every_us``: what is gathered is written after that long."""
 
     def __init__(self, shard: Shard, around: Surroundings, every_us: int) -> None:
-        """Know the place; ``around.bucket`` is the archive's."""
+        """Create without I/O; call :meth:`take_over` before use.
+
+        Args:
+            shard: the shard to archive.
+            around: the ports; ``around.bucket`` is the archive's bucket.
+            every_us: microseconds after which gathered records are written.
+        """
         self.shard = shard
         self.cursor = Cursor(around.store, NAME, GENERATION, shard.id)
         self.tally = Tally()
@@ -47,6 +69,10 @@ class ArchiveShard:
         self._every_us = every_us
         self._head: Head | None = None
         self._parents: tuple[tuple[str, str], ...] = ()
+        self._traces = Traces(is_known=False)
+        self._gap = Break.NONE
+        self._gap_at = 0
+        self._read_until = 0
         self._gathered: list[StoredRecord] = []
         self._gathered_bytes = 0
         self._gathered_at = 0
@@ -55,37 +81,54 @@ class ArchiveShard:
     @property
     def committed(self) -> str | None:
         """The last record that is in the archive."""
-        return self.cursor.sequence
+        return self._head.last if self._head else None
 
     def take_over(self) -> str | None:
-        """Fence the predecessor off, and find the chain's end; where to read on after.
+        """Fence the predecessor off and find the end of the chain.
 
-        Raises:
-            InvariantBroken: cursor and head tell of different records.
+        The chain goes on after its head, whatever the cursor says. Without a head, and where the
+        stream has forgotten the head's record, reading begins at the oldest record of the shard.
+
+        Returns:
+            The sequence number to read after; None: from the oldest record.
         """
-        sequence = self.cursor.take_over().sequence
-        store = self._around.store
-        self._head = heads.find(store, self.shard.id)
-        if sequence != (self._head.last if self._head else None):
-            raise InvariantBroken(
-                f"the archive's cursor of {self.shard.id} stands at {sequence}, its head at "
-                f"{self._head}: one of the two items was changed by hand"
-            )
-        parents = [heads.find(store, each) for each in self.shard.parents]
-        self._parents = tuple((each.shard, each.hash) for each in parents if each is not None)
+        position, around = self.cursor.take_over(), self._around
+        self._head = head = heads.find(around.store, self.shard.id)
         self._gathered, self._gathered_bytes, self._sealed = [], 0, None
-        return sequence
+        self._traces = traces(around.objects, around.bucket, self.shard.id, head)
+        self._gap, self._gap_at = Break.NONE, (now := around.clock.now())
+        parents = [heads.find(around.store, each) for each in self.shard.parents]
+        self._parents = tuple((each.shard, each.hash) for each in parents if each is not None)
+        after = None
+        if head is None and (self._traces.is_known or position.sequence is not None):
+            self._gap = Break.RESTARTED
+        elif head is None:
+            self._gap = break_before_first(self._cursors_read_until(), now)
+        elif find_joint(around.stream, around.clock, head.shard, head.last) is not None:
+            after = head.last
+        else:
+            self._gap = break_after(head, max(head.arrived_at, self.cursor.arrived_at), now)
+        # From here on the stream has whatever comes next.
+        self._read_until = now
+        if self._gap:
+            logger.error(
+                "records of %s may be missing from the archive (%s); see mailtumble archive verify",
+                *(self.shard.id, self._gap.value),
+            )
+        return after
 
     def process(self, records: Sequence[StoredRecord]) -> None:
         """Gather records, and write what is enough for a segment."""
-        taken = self._gathered[-1].sequence_number if self._gathered else self.cursor.sequence or ""
-        for record in records:
-            if record.sequence_number <= taken:
-                continue
+        taken = self._gathered[-1].sequence_number if self._gathered else self.committed or ""
+        fresh = [record for record in records if record.sequence_number > taken]
+        if fresh:
+            self._notice_gap()
+        for record in fresh:
             if not self._gathered:
                 self._gathered_at = self._around.clock.now()
             self._gathered.append(record)
             self._gathered_bytes += len(record.data)
+            self._read_until = max(self._read_until, record.arrived_at)
             if self._gathered_bytes >= SEGMENT_BYTES:
                 self._patiently(self._write)
 
@@ -99,9 +142,23 @@ class ArchiveShard:
         if self._gathered and waited_us >= self._every_us:
             self._write()
 
+    def quiet(self, tip_at: int) -> None:
+        """Record that everything that had arrived by ``tip_at`` was read (microseconds UTC)."""
+        self._read_until = max(self._read_until, tip_at)
+        # A gap that no segment names yet must still be seen by the next owner.
+        nothing_pending = not (self._gathered or self._gap)
+        if nothing_pending and tip_at >= self.cursor.arrived_at + QUIET_US:
+            self.cursor.note(tip_at)
+
     def close(self) -> None:
         """The shard is read to its end."""
         self._patiently(self._write)
+        if self._gap:
+            # No record came that a marked segment could begin with.
+            gap = heads.put_gap(self.shard.id, self._gap_at)
+            self._patiently(lambda: self.cursor.write_in_place([gap]))
+        # Its children ask until when their parents were read.
+        self._patiently(lambda: self.cursor.note(self._around.clock.now()))
         self._patiently(self.cursor.close)
 
     def release(self) -> None:
@@ -116,20 +173,53 @@ class ArchiveShard:
             self._around.objects.put(self._around.bucket, sealed.name.key, sealed.data)
             head = self._next_head(sealed)
             self.cursor.commit([heads.put(head)], head.last, head.arrived_at)
-            self._head, self._sealed = head, None
+            self._head, self._sealed, self._gap = head, None, Break.NONE
             self._gathered = self._gathered[len(sealed.records) :]
             self._gathered_bytes = sum(len(each.data) for each in self._gathered)
             self._gathered_at = self._around.clock.now()
             self.tally.commits += 1
             self.tally.accepted += len(sealed.records)
+            self._mark_begun(head)
+
+    def _mark_begun(self, head: Head) -> None:
+        """Say in the bucket that the shard has a chain, in case that head and segments are lost."""
+        if not self._traces.is_known or head.segments == 1:
+            key = begun_folder(self.shard.id) + head.hash
+            self._around.objects.put(self._around.bucket, key, b"")
+            self._traces = Traces(is_known=True)
 
     def _seal(self) -> _Sealed:
         records = tuple(self._gathered)
+        parents: tuple[tuple[str, str], ...] = ()
         if self._head is None:
-            segment = Segment(self.shard.id, "", records, self._parents)
-        else:
-            segment = Segment(self.shard.id, self._head.hash, records)
+            parents = self._parents
+            # An older segment has records that this chain will not have: it was a chain's.
+            if NO_LEFTOVER < self._traces.leftover < records[0].sequence_number:
+                self._gap = Break.RESTARTED
+        segment = Segment(
+            shard=self.shard.id,
+            previous=self._head.hash if self._head else "",
+            records=records,
+            parents=parents,
+            gap=self._gap,
+            gap_at=self._gap_at if self._gap else 0,
+        )
         return _Sealed(*pack(segment), records)
+
+    def _notice_gap(self) -> None:
+        """Begin a marked segment if the stream may have dropped records since the last read."""
+        now = self._around.clock.now()
+        if self._read_until < now - retention_us():
+            self._patiently(self._write)
+            self._gap, self._gap_at, self._read_until = Break.FORGOTTEN, now, now
+
+    def _cursors_read_until(self) -> list[int]:
+        """Return how far this shard's cursor says that it was read, else those of its parents."""
+        if self.cursor.arrived_at:
+            return [self.cursor.arrived_at]
+        keys = [cursor_key(NAME, GENERATION, each) for each in self.shard.parents]
+        found = (self._around.store.get("cursors", key) or {} for key in keys)
+        return [each for item in found if isinstance(each := item.get("arrived_at"), int)]
 
     def _next_head(self, sealed: _Sealed) -> Head:
         before, last = self._head, sealed.records[-1]

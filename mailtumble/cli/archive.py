@@ -1,8 +1,9 @@
-"""``mailtumble archive``: what is archived, and whether all of it is there, as it was written."""
+"""``mailtumble archive``: what is archived, whether all of it is there, and which loss is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -11,15 +12,15 @@ from typing import Any
 import click
 
 from mailtumble.archive import heads
-from mailtumble.archive.chain import check_joint, read
 from mailtumble.archive.heads import Head
-from mailtumble.archive.segment import ArchiveBroken
+from mailtumble.archive.inspection import Inspection, Report, ShardReport
+from mailtumble.archive.losses import acknowledge
 from mailtumble.cli import state
 from mailtumble.cli.output import print_hint, print_json, print_line, print_table, progress_bar
 from mailtumble.cli.state import state_option
 from mailtumble.wiring import Wiring
 from mailtumble.worker.views import iso
-from schemas.errors import MailtumbleError
+from schemas.errors import BadInput, MailtumbleError
 
 
 class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
@@ -66,61 +67,141 @@ def list_archive(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
 
 @command.command("verify")
 @click.option(
-    "--json", "as_json", is_flag=True, help="{ok, shards: [{shard, records, on_stream, problem}]}"
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="{ok, has_run, shards: [{shard, state, segments, records, spare_segments, on_stream, "
+    "behind_s, problem, problems: [{id, kind, text, acknowledged}]}]}",
 )
 @state_option
 def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
-    """Read every segment, and check its hash, its place in the chain and its records.
+    """Read every segment, and compare bucket, stream, heads and cursors, shard by shard.
 
-    Each shard's last record is compared with the stream's, while the stream has it (on_stream).
-    Exit code 1: a segment is missing or was changed.
+    Checks each segment's hash, its place in the chain and its records. Finds shards whose head is
+    gone, segments that no head leads to, shards that nobody archives, and records that the stream
+    may have dropped before they were archived. Each shard's last record is compared with the
+    stream's, while the stream has it (on_stream).
+
+    Exit code 1: something is wrong, and nobody has acknowledged it. An archive that never ran is no
+    fault.
 
     \b
     Example:  mailtumble archive verify
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
-    wired = state.wiring(state_dir)
-    known = heads.every(wired.store())
-    with progress_bar(sum(each.segments for each in known), "Reading the archive") as move:
-        done = count(1)
-
-        def step() -> None:
-            move(next(done))
-
-        found = [_verified(wired, head, known, step) for head in known]
-    broken = [each for each in found if each["problem"]]
+    report = _inspected(state.wiring(state_dir))
+    broken = [each.shard for each in report.shards if report.open_problems(each)]
     if as_json:
-        print_json({"ok": not broken, "shards": found})
+        shards = [_shard_json(report, each) for each in report.shards]
+        print_json({"ok": not broken, "has_run": report.has_run, "shards": shards})
     else:
-        for each in found:
-            print_line(f"{each['shard']}: {each['problem'] or _sound(each)}")
-        if not found:
+        for each in report.shards:
+            _print_shard(report, each)
+        if not report.has_run:
             print_hint("Nothing is archived yet: start mailtumble worker archive.")
     if broken:
-        names = ", ".join(str(each["shard"]) for each in broken)
-        raise VerifyFailed(f"the archive of {names} is broken")
+        raise VerifyFailed(
+            f"the archive of {', '.join(broken)} is broken. Repair it, or accept the loss: "
+            "mailtumble archive acknowledge SHARD --reason TEXT"
+        )
 
 
-def _verified(
-    wired: Wiring, head: Head, known: Sequence[Head], step: Callable[[], None]
-) -> dict[str, Any]:
-    objects, bucket = wired.objects(), wired.archive_bucket
-    records, on_stream, problem = 0, False, ""
-    try:
-        last = None
-        for segment in read(objects, bucket, head, {each.shard: each for each in known}):
-            records += len(segment.records)
-            last = segment.records[-1]
-            step()
-        on_stream = last is not None and check_joint(wired.stream(), head, last)
-    except ArchiveBroken as error:
-        problem = str(error)
-    return {"shard": head.shard, "records": records, "on_stream": on_stream, "problem": problem}
+@command.command("acknowledge")
+@click.argument("shard")
+@click.option("--reason", required=True, help="Why the loss is accepted, at most 500 characters.")
+@click.option("--json", "as_json", is_flag=True, help="An array of {id, text, reason, at}.")
+@state_option
+def acknowledge_losses(
+    *, shard: str, reason: str, as_json: bool, state_dir: Path | None, debug: bool
+) -> None:
+    """Accept what is wrong with the archive of a shard now, such as a loss by erasure.
+
+    archive verify still lists it, with the reason, and no longer fails for it. A later loss on the
+    same shard is not covered. Let the archive worker run first: what it has to begin anew is
+    acknowledged with the rest.
+
+    \b
+    Example:  mailtumble archive acknowledge shardId-000000000002 --reason "lifecycle rule"
+    """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
+    del debug
+    wired = state.wiring(state_dir)
+    report = _inspected(wired, shard)
+    if not report.shards:
+        raise BadInput(f"the archive knows no shard {shard!r}: see mailtumble archive verify")
+    (found,) = report.shards
+    if not report.open_problems(found):
+        raise BadInput(f"nothing is wrong with {shard} that is not acknowledged already")
+    new = acknowledge(wired.store(), shard, found.problems, reason, wired.clock.now())
+    if as_json:
+        print_json([{**asdict(each), "at": iso(each.at)} for each in new])
+    else:
+        for each in new:
+            print_line(f"{shard}: acknowledged: {each.text}")
 
 
-def _sound(found: dict[str, Any]) -> str:
-    where = "which the stream has too" if found["on_stream"] else "which the stream has no more"
-    return f"{found['records']} records are sound, the last of them {where}"
+def _inspected(wired: Wiring, only: str | None = None) -> Report:
+    with ExitStack() as stack:
+
+        def expect(total: int) -> Callable[[], None]:
+            move = stack.enter_context(progress_bar(total, "Reading the archive"))
+            done = count(1)
+            return lambda: move(next(done))
+
+        inspection = Inspection(
+            wired.stream(), wired.store(), wired.objects(), wired.archive_bucket, wired.clock
+        )
+        return inspection.run(only, expect)
+
+
+def _shard_json(report: Report, each: ShardReport) -> dict[str, Any]:
+    known = report.acknowledged.get(each.shard, {})
+    return {
+        "shard": each.shard,
+        "state": each.state,
+        "segments": each.segments,
+        "records": each.records,
+        "spare_segments": each.spare_segments,
+        "on_stream": each.on_stream,
+        "behind_s": each.behind_s,
+        "problem": "; ".join(problem.text for problem in report.open_problems(each)),
+        "problems": [
+            {
+                "id": problem.id,
+                "kind": problem.kind.value,
+                "text": problem.text,
+                "acknowledged": known[problem.id].reason if problem.id in known else None,
+            }
+            for problem in each.problems
+        ],
+    }
+
+
+def _print_shard(report: Report, each: ShardReport) -> None:
+    known = report.acknowledged.get(each.shard, {})
+    for problem in each.problems:
+        if (accepted := known.get(problem.id)) is None:
+            print_line(f"{each.shard}: {problem.kind.value}: {problem.text}")
+        else:
+            print_line(
+                f"{each.shard}: acknowledged on {iso(accepted.at)} ({accepted.reason}): "
+                f"{problem.text}"
+            )
+    if not report.open_problems(each):
+        print_line(f"{each.shard}: {_sound(each)}")
+
+
+def _sound(each: ShardReport) -> str:
+    if each.state == "archived":
+        where = "which the stream has too" if each.on_stream else "which the stream has no more"
+        known = f"{each.records} records are sound, the last of them {where}"
+    else:
+        known = {
+            "empty": "nothing is archived yet",
+            "waiting": "waits for its parents to be archived",
+            "not begun": "has no records yet",
+        }[each.state]
+    behind = f"; the oldest record to archive is {each.behind_s} s old" if each.behind_s else ""
+    return known + behind
 
 
 def _plain(head: Head) -> dict[str, Any]:

@@ -119,13 +119,14 @@ class ChildHost(LaneHost):
             self._lose(shard_id, ShardLost("the lease went to another worker meanwhile"))
             return None
         try:
-            hosted, after = await self.patiently(lambda: self.begin(shard))
+            hosted, _ = await self.patiently(lambda: self.begin(shard))
         except ShardLost as error:
             self._lose(shard_id, error)
             return None
         self._hosted = self.lanes[shard_id] = hosted
-        logger.info("%s took %s over, after %s", self.application, shard_id, after)
-        return after
+        committed = hosted.lane.committed
+        logger.info("%s took %s over, after %s", self.application, shard_id, committed)
+        return committed
 
     async def process(self, records: Sequence[StoredRecord], lag_ms: int) -> str | None:
         """Work a batch off, which may be empty; the last record that is committed now.

@@ -30,6 +30,9 @@ ELSEWHERE: Final = {("local",), ("demo",), ("worker",)}
 LISTENS: Final = ("local", "smtp")
 """Runs until it is told to end, and has tests of its own too."""
 
+ACKNOWLEDGED: Final = "shardId-000000000002"
+"""The shard that the docs acknowledge a loss of."""
+
 BULK: Final = {
     *(("moderation", each) for each in ("approve", "reject")),
     *(("mail", each) for each in ("retry", "expire", "cancel")),
@@ -60,6 +63,10 @@ def _is_elsewhere(arguments: tuple[str, ...]) -> bool:
     own = tuple(word for word in arguments[:2] if not word.startswith("-"))
     subcommand = len(own) > 1 and own[0] == "local"
     return own == LISTENS or (own[:1] in ELSEWHERE and not subcommand)
+
+
+def _trace(shard: str) -> dict[str, str]:
+    return {"Bucket": f"{PREFIX}-archive", "Key": f"shards/{shard}/{'0' * 64}"}
 
 
 class Reader:
@@ -127,6 +134,11 @@ class Reader:
             case ("queue", "pause" | "drain"):
                 self._stack.call("queue", "resume")
                 self._stack.call("queue", "resume", *scope)
+            case ("archive", "acknowledge"):
+                # The bucket says that the shard was archived, and nothing of it is left.
+                self._stack.client("s3").put_object(**_trace(arguments[2]), Body=b"")
+            case ("archive", "verify"):
+                self._stack.client("s3").delete_object(**_trace(ACKNOWLEDGED))
             case _:
                 pass
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mailtumble.ports.store import Action, Delete, Item, Key, Page, Update
     from mailtumble.ports.stream import OutgoingRecord, Shard
-    from mailtumble.ports.world import AliasEntry, OutgoingMail, QueueMessage, Quota
+    from mailtumble.ports.world import AliasEntry, OutgoingMail, QueueMessage, Quota, StoredObject
     from tests.simulation.clocks import ProcessClock
     from tests.simulation.faults import Faults
     from tests.simulation.scheduler import Process
@@ -190,11 +190,13 @@ class GuardedReader(Guarded[InMemoryStream]):
         fake: InMemoryStream,
         shard_id: str,
         after: str | None,
+        at: str | None,
     ) -> None:
-        """Read ``shard_id`` on behind ``after``."""
+        """Read ``shard_id`` on behind ``after``, or from ``at`` on."""
         super().__init__(faults, process, clock, fake)
         self._shard_id = shard_id
         self._after = after
+        self._at = at
 
     def read(self, limit: int) -> Batch:
         """GetRecords, of fewer records than asked for at times; a failed one moves nothing."""
@@ -203,10 +205,11 @@ class GuardedReader(Guarded[InMemoryStream]):
             return Batch((), ended=False, lag_ms=1_000)
         some = limit if faults.draw.random() < 0.7 else faults.draw.randint(1, 4)
         batch = self._call(
-            "read", lambda: self._fake.reader(self._shard_id, after=self._after).read(some)
+            "read",
+            lambda: self._fake.reader(self._shard_id, after=self._after, at=self._at).read(some),
         )
         if batch.records:
-            self._after = batch.records[-1].sequence_number
+            self._after, self._at = batch.records[-1].sequence_number, None
         return batch
 
 
@@ -253,7 +256,9 @@ class GuardedStream(Guarded[InMemoryStream]):
     def reader(self, shard_id: str, *, after: str | None, at: str | None = None) -> GuardedReader:
         """GetShardIterator."""
         self._call("reader", lambda: self._fake.reader(shard_id, after=after, at=at))
-        return GuardedReader(self._faults, self._process, self._clock, self._fake, shard_id, after)
+        return GuardedReader(
+            self._faults, self._process, self._clock, self._fake, shard_id, after, at
+        )
 
 
 class GuardedObjects(Guarded[InMemoryObjects]):
@@ -273,9 +278,9 @@ class GuardedObjects(Guarded[InMemoryObjects]):
         """Read the beginning."""
         return self._call("head", lambda: self._fake.head(bucket, key, size_bytes))
 
-    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+    def listed(self, bucket: str, prefix: str) -> Iterator[StoredObject]:
         """List."""
-        return self._fake.keys(bucket, prefix)
+        return self._fake.listed(bucket, prefix)
 
     def size(self, bucket: str, key: str) -> int:
         """Ask for the length."""

@@ -9,13 +9,34 @@ import pytest
 from mailtumble.archive import heads
 from mailtumble.archive.chain import read
 from mailtumble.archive.shard import ArchiveShard
+from mailtumble.definition import load_definition
+from mailtumble.ports.store import Action, Delete
 from mailtumble.ports.stream import OutgoingRecord, StoredRecord
 from mailtumble.worker.shard import Surroundings
+from schemas.errors import RetryableError
 from schemas.values import SECOND_US
 from tests.fakes import InMemoryItems, InMemoryObjects, InMemoryStream, VirtualClock
 
 BUCKET = "archive"
 EVERY_S = 60
+RETENTION_S = load_definition().stream.retention_hours * 3_600
+
+
+class Faulty(InMemoryItems):
+    """Transactions that fail, before or after they have gone through."""
+
+    before = 0
+    after = 0
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Commit, but for the faults asked for."""
+        if self.before:
+            self.before -= 1
+            raise RetryableError("throttled")
+        super().transact(actions)
+        if self.after:
+            self.after -= 1
+            raise RetryableError("the reply was lost")
 
 
 class World:
@@ -47,6 +68,37 @@ class World:
     def told(self, place: int = 0) -> Sequence[StoredRecord]:
         """Everything on a shard."""
         return self.stream.reader(self.stream.shards()[place].id, after=None).read(10_000).records
+
+    def archive(self, place: int = 0) -> None:
+        """Let a worker archive everything on a shard, and leave."""
+        lane = self.lane(place)
+        lane.take_over()
+        lane.process(self.told(place))
+        lane.release()
+
+    def lose(
+        self,
+        *,
+        head: bool = False,
+        cursor: bool = False,
+        segments: bool = False,
+        marks: bool = False,
+        place: int = 0,
+    ) -> None:
+        """Take items and objects of a shard away."""
+        shard = self.stream.shards()[place].id
+        if head:
+            self.store.write(Delete("cursors", {"cursor": f"archive-head#{shard}"}))
+        if cursor:
+            self.store.write(Delete("cursors", {"cursor": f"archive#0#{shard}"}))
+        prefixes = (f"segments/{shard}/",) * segments + (f"shards/{shard}/",) * marks
+        for prefix in prefixes:
+            for key in [each.key for each in self.objects.listed(BUCKET, prefix)]:
+                del self.objects._objects[BUCKET, key]
+
+    def segments(self) -> list[str]:
+        """Return the keys of all segments in the bucket."""
+        return [each.key for each in self.objects.listed(BUCKET, "segments/")]
 
     def archived(self, place: int = 0) -> list[StoredRecord]:
         """Everything in a shard's archive, checked."""

@@ -9,8 +9,10 @@ import pytest
 from mailtumble.archive import heads
 from mailtumble.archive.chain import check_joint, names
 from mailtumble.archive.segment import ArchiveBroken
+from mailtumble.archive.tail import find_joint
 from mailtumble.ports.store import Put
-from mailtumble.ports.stream import OutgoingRecord
+from mailtumble.ports.stream import Batch, OutgoingRecord
+from schemas.errors import RetryableError
 from tests.unit.mailtumble.archive.conftest import BUCKET, World
 
 
@@ -85,18 +87,39 @@ def test_a_child_whose_parent_ends_elsewhere_is_an_error(written: World) -> None
 
 
 def test_the_joint_to_the_stream(written: World) -> None:
-    """The very record, none any more, or another: the last is an error."""
+    """The stream has the very record, has it no more, or has another one: that is an error."""
     head, last = head_of(written), written.told()[-1]
-    assert check_joint(written.stream, head, last)
-    assert not check_joint(written.stream, replace(head, shard="gone"), last)
+    stream, clock = written.stream, written.clock
+    assert find_joint(stream, clock, head.shard, head.last) == last
+    check_joint(last, head.shard, last)
     with pytest.raises(ArchiveBroken, match="another one on the stream"):
-        check_joint(written.stream, head, replace(last, data=b"forged"))
-    written.stream.append([OutgoingRecord("mail:x", b"later")])
-    written.stream.trim(head.shard, last.sequence_number)
-    assert not check_joint(written.stream, head, last)
+        check_joint(replace(last, data=b"forged"), head.shard, last)
+    assert find_joint(stream, clock, "gone", head.last) is None
+    stream.append([OutgoingRecord("mail:x", b"later")])
+    stream.trim(head.shard, last.sequence_number)
+    assert find_joint(stream, clock, head.shard, head.last) is None
 
 
 def test_heads_are_found_among_cursors(written: World) -> None:
     """And nothing else is."""
     written.store.write(Put("cursors", {"cursor": "core#g1#shard", "epoch": 1}))
     assert [each.shard for each in heads.every(written.store)] == [written.stream.shards()[0].id]
+
+
+def test_a_stream_that_shows_no_record_is_no_sign_of_a_loss(
+    written: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kinesis answers with nothing at times; the worker then tries again later."""
+    head = head_of(written)
+
+    class Lagging:
+        def read(self, limit: int) -> Batch:
+            """Say that there is more, and give nothing."""
+            del limit
+            return Batch((), ended=False, lag_ms=1_000)
+
+    monkeypatch.setattr(written.stream, "reader", lambda *_, **__: Lagging())
+    began = written.clock.now()
+    with pytest.raises(RetryableError, match=f"{head.shard} shows no record"):
+        find_joint(written.stream, written.clock, head.shard, head.last)
+    assert written.clock.now() > began

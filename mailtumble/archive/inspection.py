@@ -1,0 +1,398 @@
+"""Is the whole archive there? Bucket, stream, heads and cursors compared, shard by shard.
+
+The heads are read before the bucket is listed. A worker may write meanwhile, so what the heads do
+not explain is looked at once more with the heads as they are then.
+
+Costs: one scan of the cursors, one listing of the bucket (a thousand keys a call), one read of each
+segment, and a few reads of the stream per shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mailtumble.archive import heads
+from mailtumble.archive.chain import check_joint, check_place, missing_text, walk
+from mailtumble.archive.continuity import break_after, break_before_first
+from mailtumble.archive.heads import TABLE, Head
+from mailtumble.archive.losses import Acknowledgements, Problem, ProblemKind, read_acknowledged
+from mailtumble.archive.orphans import lost_chains
+from mailtumble.archive.segment import (
+    BEGUN,
+    PREFIX,
+    ArchiveBroken,
+    Break,
+    Segment,
+    SegmentName,
+    folder,
+    name_of,
+    unpack,
+)
+from mailtumble.archive.shard import GENERATION, NAME
+from mailtumble.archive.tail import Tail, look_at_tail
+from mailtumble.ports.store import Item, ItemStore
+from mailtumble.ports.stream import EventStream, Shard
+from mailtumble.ports.world import Clock, ObjectMissing, ObjectStore
+from mailtumble.worker.cursor import cursor_key
+from mailtumble.worker.views import iso
+
+RESTORE: Final = (
+    "restore what is missing (the bucket keeps versions, the table has point-in-time recovery), or "
+    "start mailtumble worker archive, which begins a new chain, and acknowledge the loss"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class ShardReport:
+    """What is known of a shard's archive.
+
+    Attributes:
+        shard: the shard's id.
+        is_listed: whether the stream lists the shard.
+        state: "archived", "empty" (nothing was ever written), "waiting" (for its parents), or
+            "not begun".
+        segments: how many segments of the chain were read.
+        records: how many records they have.
+        spare_segments: segments that an interrupted write left behind; the chain has their records.
+        on_stream: whether the stream still has the last archived record.
+        behind_s: how long ago the oldest record arrived that is not archived yet, in seconds; 0 if
+            there is none, None if nobody knows.
+        problems: what is wrong, acknowledged or not.
+    """
+
+    shard: str
+    is_listed: bool
+    state: str = "archived"
+    segments: int = 0
+    records: int = 0
+    spare_segments: int = 0
+    on_stream: bool = False
+    behind_s: int | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is known of the archive.
+
+    ``has_run``: a worker has archived something, or has begun to. Without one there is no archive,
+    which is no fault.
+    """
+
+    has_run: bool
+    shards: Sequence[ShardReport]
+    acknowledged: Acknowledgements
+
+    def open_problems(self, shard: ShardReport) -> list[Problem]:
+        """Return the problems of a shard that nobody has acknowledged."""
+        known = self.acknowledged.get(shard.shard, {})
+        return [each for each in shard.problems if each.id not in known]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Everything that one look at tables, bucket and stream showed, by shard."""
+
+    heads: Mapping[str, Head]
+    cursors: Mapping[str, Item]
+    gaps: Mapping[str, int]
+    acknowledged: Acknowledgements
+    segments: Mapping[str, list[SegmentName]]
+    begun: Mapping[str, list[str]]
+    listed: Mapping[str, Shard]
+
+    def shards(self) -> list[str]:
+        """Return every shard that anything speaks of."""
+        parts = (self.heads, self.cursors, self.segments, self.begun, self.listed)
+        return sorted(set().union(*parts))
+
+
+class Inspection:
+    """An inspection of the whole archive, or of one shard."""
+
+    def __init__(
+        self,
+        stream: EventStream,
+        store: ItemStore,
+        objects: ObjectStore,
+        bucket: str,
+        clock: Clock,
+    ) -> None:
+        """Create without I/O.
+
+        Args:
+            stream: the stream of events.
+            store: the tables, with heads, cursors and acknowledgements.
+            objects: the store of the segments.
+            bucket: the archive's bucket.
+            clock: for ages.
+        """
+        self._stream = stream
+        self._store = store
+        self._objects = objects
+        self._bucket = bucket
+        self._clock = clock
+
+    def run(
+        self, only: str | None = None, expect: Callable[[int], Callable[[], None]] | None = None
+    ) -> Report:
+        """Inspect every shard that stream, bucket or tables speak of.
+
+        Args:
+            only: inspect this shard alone.
+            expect: receives the number of segments to read, and returns what to call after each.
+
+        Returns:
+            The report; shards in the order of their ids.
+        """
+        seen = self._look()
+        chosen = [each for each in seen.shards() if only in (None, each)]
+        total = sum(len(seen.segments.get(each, ())) for each in chosen)
+        step = expect(total) if expect is not None else _nothing
+        has_run = bool(seen.heads or seen.cursors or seen.segments or seen.begun)
+        reports = [self._inspect(each, seen, step) for each in chosen] if has_run else []
+        return Report(has_run=has_run, shards=reports, acknowledged=seen.acknowledged)
+
+    def _look(self) -> _Seen:
+        items = self._store.scan(TABLE)
+        prefix = cursor_key(NAME, GENERATION, "")["cursor"]
+        segments: dict[str, list[SegmentName]] = defaultdict(list)
+        for each in self._objects.listed(self._bucket, f"{PREFIX}/"):
+            if (name := name_of(each.key)) is not None:
+                segments[name.shard].append(name)
+        begun: dict[str, list[str]] = defaultdict(list)
+        for each in self._objects.listed(self._bucket, f"{BEGUN}/"):
+            shard, _, digest = each.key.removeprefix(f"{BEGUN}/").partition("/")
+            begun[shard].append(digest)
+        return _Seen(
+            heads={each.shard: each for each in heads.among(items)},
+            cursors={
+                key.removeprefix(prefix): item
+                for item in items
+                if (key := str(item["cursor"])).startswith(prefix)
+            },
+            gaps=heads.gaps_among(items),
+            acknowledged=read_acknowledged(items),
+            segments=segments,
+            begun=begun,
+            listed={each.id: each for each in self._stream.shards()},
+        )
+
+    def _inspect(self, shard: str, seen: _Seen, step: Callable[[], None]) -> ShardReport:
+        report = ShardReport(shard=shard, is_listed=shard in seen.listed)
+        if noticed_at := seen.gaps.get(shard):
+            text = (
+                f"the stream may have dropped the last records of {shard} before the worker came "
+                f"to its end, at {iso(noticed_at)}"
+            )
+            report.problems.append(Problem(ProblemKind.FORGOTTEN, f"end:{noticed_at}", text))
+        names: Sequence[SegmentName] = seen.segments.get(shard, ())
+        head = seen.heads.get(shard)
+        if head is None and (head := heads.find(self._store, shard)) is not None:
+            # Its first segment was written since the heads were read.
+            listed = self._objects.listed(self._bucket, folder(shard))
+            names = [name for each in listed if (name := name_of(each.key)) is not None]
+        if head is None:
+            self._without_head(report, names, seen)
+        else:
+            last = self._chain(report, head, names, seen, step)
+            self._leftovers(report, head, names)
+            self._compare_with_stream(report, head, last, seen)
+        return report
+
+    def _chain(
+        self,
+        report: ShardReport,
+        head: Head,
+        names: Iterable[SegmentName],
+        seen: _Seen,
+        step: Callable[[], None],
+    ) -> Segment | None:
+        """Read a chain as far as it is there; its last segment, if that is sound."""
+        chain, missing = walk(head, names)
+        problems = report.problems
+        if missing:
+            text = missing_text(self._bucket, head.shard, missing)
+            problems.append(Problem(ProblemKind.BROKEN, f"missing:{missing}", text))
+        last, segment = "", None
+        for name in chain:
+            segment = None
+            try:
+                segment = self._read(name)
+                check_place(name, segment, last, {**seen.heads, head.shard: head})
+            except ArchiveBroken as error:
+                subject = f"{name.hash}:{_digest(str(error))}"
+                problems.append(Problem(ProblemKind.BROKEN, subject, str(error)))
+            if segment is not None:
+                last = segment.records[-1].sequence_number
+                report.segments, report.records = (
+                    report.segments + 1,
+                    report.records + len(segment.records),
+                )
+                problems += _breaks(name, segment)
+            step()
+        found = (last, report.segments, report.records)
+        if not problems_of(report, ProblemKind.BROKEN) and found != (
+            head.last,
+            head.segments,
+            head.records,
+        ):
+            text = (
+                f"of {head.shard} there are {report.segments} segments with {report.records} "
+                f"records up to {last}, and its head tells of {head.segments} with {head.records} "
+                f"up to {head.last}: restore the table of cursors"
+            )
+            problems.append(Problem(ProblemKind.BROKEN, f"head:{_digest(text)}", text))
+        return segment
+
+    def _read(self, name: SegmentName) -> Segment:
+        try:
+            data = self._objects.get(self._bucket, name.key)
+        except ObjectMissing as error:
+            raise ArchiveBroken(str(error)) from error
+        return unpack(name, data)
+
+    def _leftovers(self, report: ShardReport, head: Head, names: Sequence[SegmentName]) -> None:
+        """Judge the segments that the head does not lead to."""
+        lost, report.spare_segments = lost_chains(names, head)
+        if not lost:
+            return
+        now_head = heads.find(self._store, report.shard)
+        if now_head is not None and now_head.hash != head.hash:
+            # The worker has gone on since the heads were read: later segments are its own.
+            lost = [each for each in lost if each[0].first <= head.last]
+        for run in lost:
+            text = (
+                f"no head leads to {_count(len(run), 'segment')} of {report.shard}, from "
+                f"{run[0].key} on: the head was lost or set back. {RESTORE[0].upper()}{RESTORE[1:]}"
+            )
+            report.problems.append(Problem(ProblemKind.ORPHANED, run[-1].hash, text))
+
+    def _without_head(self, report: ShardReport, names: Sequence[SegmentName], seen: _Seen) -> None:
+        cursor, begun = seen.cursors.get(report.shard, {}), seen.begun.get(report.shard, [])
+        had_chain = bool(begun or cursor.get("sequence") or any(each.previous for each in names))
+        if had_chain:
+            where = (
+                f"{_count(len(names), 'segment')} of {report.shard} lie in "
+                f"s3://{self._bucket}/{folder(report.shard)}, and no head leads to them"
+                if names
+                else f"{report.shard} was archived, and neither its head nor a segment is left"
+            )
+            facts = [*sorted(begun), str(cursor.get("sequence")), *sorted(n.hash for n in names)]
+            text = f"{where}: {RESTORE}"
+            report.problems.append(Problem(ProblemKind.NO_HEAD, _digest("\n".join(facts)), text))
+            return
+        report.spare_segments = len(names)
+        shard = seen.listed.get(report.shard)
+        report.state = "empty"
+        if shard is None:
+            return
+        tail = look_at_tail(self._stream, self._clock, shard.id, None)
+        report.behind_s = self._age_s(tail)
+        if cursor:
+            read_until = _read_until(cursor)
+            if break_before_first([read_until], self._clock.now()):
+                self._silent(report, read_until, f"start:{read_until}")
+        elif any(
+            not seen.cursors.get(each, {}).get("closed")
+            for each in shard.parents
+            if each in seen.listed
+        ):
+            report.state = "waiting"
+        else:
+            report.state = "not begun"
+            if tail.unread is not None:
+                text = (
+                    f"nobody archives {shard.id}, whose oldest record is of "
+                    f"{iso(tail.unread.arrived_at)}: is mailtumble worker archive running?"
+                )
+                subject = tail.unread.sequence_number
+                report.problems.append(Problem(ProblemKind.NOT_BEGUN, subject, text))
+
+    def _compare_with_stream(
+        self, report: ShardReport, head: Head, last: Segment | None, seen: _Seen
+    ) -> None:
+        cursor = seen.cursors.get(report.shard, {})
+        if report.shard not in seen.listed:
+            if not cursor.get("closed"):
+                text = (
+                    f"the stream has dropped {report.shard}, and the archive had read it up to "
+                    f"{iso(head.arrived_at)} only: what came after is lost, if anything came"
+                )
+                report.problems.append(Problem(ProblemKind.FORGOTTEN, f"shard:{head.last}", text))
+            return
+        tail = look_at_tail(self._stream, self._clock, report.shard, head.last)
+        report.behind_s = self._age_s(tail)
+        report.on_stream = tail.joint is not None
+        if tail.joint is None and not cursor.get("closed"):
+            read_until = max(head.arrived_at, _read_until(cursor))
+            if break_after(head, read_until, self._clock.now()):
+                self._silent(report, read_until, head.last)
+        elif tail.joint is not None and last is not None:
+            record = last.records[-1]
+            try:
+                if record.sequence_number == head.last:
+                    check_joint(tail.joint, report.shard, record)
+            except ArchiveBroken as error:
+                subject = f"joint:{head.last}"
+                report.problems.append(Problem(ProblemKind.BROKEN, subject, str(error)))
+
+    def _silent(self, report: ShardReport, read_until: int, subject: str) -> None:
+        """Nothing links the archive to the stream, which may have dropped records unread."""
+        text = (
+            f"the archive has read {report.shard} up to {iso(read_until)} only, and the stream no "
+            "longer has what follows: records may be lost. Start mailtumble worker archive, which "
+            "marks the place, and acknowledge the loss"
+        )
+        report.problems.append(Problem(ProblemKind.BEHIND, subject, text))
+
+    def _age_s(self, tail: Tail) -> int:
+        if tail.unread is None:
+            return 0
+        return max(0, self._clock.now() - tail.unread.arrived_at) // 1_000_000
+
+
+def problems_of(report: ShardReport, kind: ProblemKind) -> list[Problem]:
+    """Return the problems of one kind."""
+    return [each for each in report.problems if each.kind is kind]
+
+
+def _breaks(name: SegmentName, segment: Segment) -> list[Problem]:
+    began = f"{name.key}, whose first record is of {iso(segment.records[0].arrived_at)}"
+    match segment.gap:
+        case Break.NONE:
+            return []
+        case Break.RESTARTED:
+            text = (
+                f"the head of {name.shard} was gone at {iso(segment.gap_at)}, so the worker began "
+                f"a new chain with {began}: "
+                "older records are in no chain. Restore the older chain to read them"
+            )
+            return [Problem(ProblemKind.RESTARTED, name.hash, text)]
+        case Break.FORGOTTEN:
+            text = (
+                f"the stream may have dropped records of {name.shard} before the worker, at "
+                f"{iso(segment.gap_at)}, read those of {began}: what came before may be lost"
+            )
+            return [Problem(ProblemKind.FORGOTTEN, name.hash, text)]
+
+
+def _read_until(cursor: Item) -> int:
+    found = cursor.get("arrived_at")
+    return found if isinstance(found, int) else 0
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _nothing() -> None:
+    return None
