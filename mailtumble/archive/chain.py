@@ -1,4 +1,4 @@
-"""The chain of a shard: found by its head and the names of the objects, read and checked."""
+"""The chain of a shard: followed from its head by the names of the objects, read and checked."""
 
 from __future__ import annotations
 

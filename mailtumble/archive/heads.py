@@ -30,12 +30,12 @@ class Head:
 
 
 def put(head: Head) -> Put:
-    """The write of a head; it belongs into the transaction that moves the cursor."""
+    """Return the write of a head; it belongs in the transaction that moves the cursor."""
     return Put(TABLE, {**_key(head.shard), **asdict(head)})
 
 
 def find(store: ItemStore, shard: str) -> Head | None:
-    """A shard's head; None where nothing of it is archived."""
+    """Return a shard's head, or None if nothing of it is archived."""
     item = store.get(TABLE, _key(shard))
     return _head(item) if item is not None else None
 

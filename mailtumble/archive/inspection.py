@@ -277,8 +277,8 @@ class Inspection:
         had_chain = bool(begun or cursor.get("sequence") or any(each.previous for each in names))
         if had_chain:
             where = (
-                f"{_count(len(names), 'segment')} of {report.shard} lie in "
-                f"s3://{self._bucket}/{folder(report.shard)}, and no head leads to them"
+                f"no head leads to {_count(len(names), 'segment')} of {report.shard} in "
+                f"s3://{self._bucket}/{folder(report.shard)}"
                 if names
                 else f"{report.shard} was archived, and neither its head nor a segment is left"
             )

@@ -32,7 +32,7 @@ BEGUN: Final = "shards"
 They lie apart from the segments, so that a shard whose segments and head are both gone is missed.
 """
 NO_HASH: Final = "0" * 64
-"""In the place of a predecessor's hash, where there is none."""
+"""Stands for the previous hash in the name of a chain's first segment."""
 LEVEL: Final = 3
 """zstd's own default: higher ones take several times as long for some percent."""
 
@@ -92,12 +92,12 @@ class Segment:
 
 
 def folder(shard: str) -> str:
-    """What the keys of a shard's segments begin with."""
+    """Return what the keys of a shard's segments start with."""
     return f"{PREFIX}/{shard}/"
 
 
 def name_of(key: str) -> SegmentName | None:
-    """The name that a key says, or None where it is no segment's."""
+    """Return the segment name that a key contains, or None if the key is not a segment's."""
     place, _, last = key.rpartition("/")
     found = _NAME.fullmatch(last)
     if found is None or not place.startswith(f"{PREFIX}/"):
@@ -112,7 +112,7 @@ def name_of(key: str) -> SegmentName | None:
 
 
 def pack(segment: Segment) -> tuple[SegmentName, bytes]:
-    """Name and bytes: of the same records always the same."""
+    """Return a segment's name and bytes; the same segment always gives the same bytes."""
     header: dict[str, Any] = {
         "shard": segment.shard,
         "previous": segment.previous,
@@ -136,10 +136,10 @@ def pack(segment: Segment) -> tuple[SegmentName, bytes]:
 
 
 def unpack(name: SegmentName, data: bytes) -> Segment:
-    """The segment that an object holds.
+    """Return the segment that an object contains.
 
     Raises:
-        ArchiveBroken: the bytes are not those that ``name`` says.
+        ArchiveBroken: the bytes do not match the name, or are not a segment.
     """
     if hashlib.sha256(data).hexdigest() != name.hash:
         raise ArchiveBroken(f"{name.key} was changed: its bytes don't have the hash in its name")
@@ -149,13 +149,13 @@ def unpack(name: SegmentName, data: bytes) -> Segment:
     except (ValueError, TypeError, KeyError, zstandard.ZstdError) as error:
         raise ArchiveBroken(f"{name.key} can't be read: {error}") from error
     if (segment.shard, segment.previous) != (name.shard, name.previous):
-        raise ArchiveBroken(f"{name.key} says of itself that it stands elsewhere")
+        raise ArchiveBroken(f"the header of {name.key} names another shard or predecessor")
     return segment
 
 
 def _frame(data: bytes) -> bytes:
     if not data.startswith(MAGIC):
-        raise ValueError("it does not begin as a segment does")
+        raise ValueError("it does not start as a segment does")
     return data[len(MAGIC) :]
 
 
@@ -176,7 +176,7 @@ def _segment(header: dict[str, Any], plain: list[list[Any]]) -> Segment:
         numbers[-1],
         len(numbers),
     ]:
-        raise ValueError("its header tells of other records")
+        raise ValueError("its header describes other records")
     if any(before >= after for before, after in pairwise(numbers)):
         raise ValueError("its records are out of order")
     parents = [(str(shard), str(digest)) for shard, digest in header["parents"]]

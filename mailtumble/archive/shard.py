@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """A segment on its way: until its transaction has gone through, no other is begun."""
+    """A segment being written; the next one begins when its transaction has gone through."""
 
     name: SegmentName
     data: bytes
@@ -151,7 +151,7 @@ class ArchiveShard:
             self.cursor.note(tip_at)
 
     def close(self) -> None:
-        """The shard is read to its end."""
+        """Write what is gathered, and close the cursor: the shard is read to its end."""
         self._patiently(self._write)
         if self._gap:
             # No record came that a marked segment could begin with.
@@ -162,12 +162,12 @@ class ArchiveShard:
         self._patiently(self.cursor.close)
 
     def release(self) -> None:
-        """Write what there is, and say good-bye."""
+        """Write what is gathered, and release the shard."""
         self._write()
         self.cursor.release()
 
     def _write(self) -> None:
-        """Write all that is gathered; a segment that was sealed before goes first, as it is."""
+        """Write everything gathered; a segment that was sealed before goes first, unchanged."""
         while self._gathered:
             sealed = self._sealed = self._sealed or self._seal()
             self._around.objects.put(self._around.bucket, sealed.name.key, sealed.data)

@@ -193,7 +193,11 @@ def _print_shard(report: Report, each: ShardReport) -> None:
 def _sound(each: ShardReport) -> str:
     if each.state == "archived":
         where = "which the stream has too" if each.on_stream else "which the stream has no more"
-        known = f"{each.records} records are sound, the last of them {where}"
+        known = (
+            f"1 record is sound, {where}"
+            if each.records == 1
+            else f"{each.records} records are sound, the last of them {where}"
+        )
     else:
         known = {
             "empty": "nothing is archived yet",

@@ -15,13 +15,14 @@ from typing import Any, Final, TypeVar
 
 from mailtumble.kcl import reports
 from mailtumble.kcl.leases import closed_shards
+from mailtumble.kcl.properties import READ_LIMIT
 from mailtumble.kcl.reports import Report
 from mailtumble.logs import about
 from mailtumble.ports.stream import Shard, StoredRecord
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.cursor import ShardLost
 from mailtumble.worker.faust_app import Web
-from mailtumble.worker.lane_host import Ended, Hosted, LaneHost, Work
+from mailtumble.worker.lane_host import AGAIN_S, Ended, Hosted, LaneHost, Work
 from mailtumble.worker.metrics import CONFLICTS, FENCED, RECORDS
 from mailtumble.worker.patience import Stopping
 from schemas.errors import InvariantBroken, MailtumbleError, RetryableError
@@ -66,6 +67,7 @@ class ChildHost(LaneHost):
         self._hosted: Hosted | None = None
         self._lost_at: int | None = None
         self._passing = False
+        self._after: str | None = None
 
     @property
     def is_silent(self) -> bool:
@@ -119,7 +121,7 @@ class ChildHost(LaneHost):
             self._lose(shard_id, ShardLost("the lease went to another worker meanwhile"))
             return None
         try:
-            hosted, _ = await self.patiently(lambda: self.begin(shard))
+            hosted, self._after = await self.patiently(lambda: self.begin(shard))
         except ShardLost as error:
             self._lose(shard_id, error)
             return None
@@ -127,6 +129,35 @@ class ChildHost(LaneHost):
         committed = hosted.lane.committed
         logger.info("%s took %s over, after %s", self.application, shard_id, committed)
         return committed
+
+    async def catch_up(self, until: str) -> bool:
+        """Read and process what the KCL would skip, since its lease is ahead of the shard worker.
+
+        Args:
+            until: the sequence number that the KCL reads on after, padded.
+
+        Returns:
+            Whether the application may begin before its lease; without that nothing is read.
+        """
+        if not self.work.rereads:
+            return False
+        logger.warning("%s is read again up to %s, where its lease is", self.shard_id, until)
+        stream, after = self.ports.stream, self._after
+        reader = await self.patiently(
+            lambda: self.blocking(lambda: stream.reader(self.shard_id, after=after))
+        )
+        last = ""
+        while last < until and self._speaking() is not None:
+            batch = await self.patiently(lambda: self.blocking(lambda: reader.read(READ_LIMIT)))
+            if batch.records:
+                last = batch.records[-1].sequence_number
+                fresh = [each for each in batch.records if each.sequence_number <= until]
+                await self.process(fresh, batch.lag_ms)
+            elif batch.ended or not batch.lag_ms:
+                break
+            else:
+                await asyncio.sleep(AGAIN_S)
+        return True
 
     async def process(self, records: Sequence[StoredRecord], lag_ms: int) -> str | None:
         """Work a batch off, which may be empty; the last record that is committed now.

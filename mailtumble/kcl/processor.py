@@ -46,6 +46,9 @@ class Driven(Protocol):
     def start(self, shard_id: str) -> Coroutine[Any, Any, str | None]:
         """Take the shard over; where its cursor stands."""
 
+    def catch_up(self, until: str) -> Coroutine[Any, Any, bool]:
+        """Work off what the KCL would skip, up to this record; False where nobody may do that."""
+
     def process(self, records: list[StoredRecord], lag_ms: int) -> Coroutine[Any, Any, str | None]:
         """Work a batch off; the last record that is committed (padded), None when silent."""
 
@@ -114,7 +117,9 @@ class LaneProcessor:
     def _initialize(self, given: Any) -> None:  # noqa: ANN401
         cursor = self._wait(self._host.start(given.shard_id))
         start = given.sequence_number or ""
-        if start.isdigit() and padded(start) > (cursor or "") and not self._host.is_silent:
+        if not start.isdigit() or padded(start) <= (cursor or "") or self._host.is_silent:
+            return
+        if not self._wait(self._host.catch_up(padded(start))):
             raise InvariantBroken(
                 f"the KCL would read {given.shard_id} after {start}, the cursor stands at "
                 f"{cursor}: records between them would be skipped. Remove the lease's row"

@@ -15,6 +15,7 @@ class ArchiveWork(Work):
     """Shards of the archive; nothing else runs beside them."""
 
     name = NAME
+    rereads = True
 
     def lane(self, shard: Shard) -> Lane:
         """Return the archive on one shard."""

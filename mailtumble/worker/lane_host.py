@@ -73,9 +73,12 @@ class Work:
 
     Attributes:
         name: the application's.
+        rereads: whether a shard worker may begin before the position of its lease, as the archive
+            does where its head was lost. Others would meet records again that they have forgotten.
     """
 
     name: ClassVar[str]
+    rereads: ClassVar[bool] = False
 
     def __init__(self, host: LaneHost) -> None:
         """Belong to a host, whose ports and plan are there already."""

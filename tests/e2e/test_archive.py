@@ -18,7 +18,8 @@ from tests.e2e.mails import HOUSE, add_aliases
 pytestmark = pytest.mark.servers
 
 MAILS = 60
-ARCHIVED_WITHIN_S = 60
+WITHIN_S = 600
+"""For whatever is waited for: other tests may keep the machine busy."""
 RAW = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
 
 
@@ -41,7 +42,7 @@ def archived(stack: Stack) -> int:
 
 def until_archived(stack: Stack, count: int) -> None:
     """Wait for so many records."""
-    deadline = time.monotonic() + ARCHIVED_WITHIN_S
+    deadline = time.monotonic() + WITHIN_S
     while (found := archived(stack)) < count:
         assert time.monotonic() < deadline, (found, count)
         time.sleep(0.5)
@@ -84,19 +85,19 @@ def test_a_lost_head_fails_until_somebody_acknowledges_it(
     def run_worker(log: str, mails_so_far: int) -> None:
         worker = start(stack, tmp_path / log)
         try:
-            stack.deliver([(name, RAW)] * 3)
-            stack.await_ended(mails_so_far, 120)
+            stack.deliver([(name, RAW)])
+            stack.await_ended(mails_so_far, WITHIN_S)
             until_archived(stack, stack.json("verify")["records"])
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(60) == 0
+            assert worker.wait(WITHIN_S) == 0
         finally:
             worker.kill()
             worker.wait()
 
-    run_worker("first.log", 3)
+    run_worker("first.log", 1)
     shard = shard_of_a_segment(stack)
     assert verified(stack, shard) == (0, [])
-    for log, mails_so_far, segments in (("second.log", 6, False), ("third.log", 9, True)):
+    for log, mails_so_far, segments in (("second.log", 2, False), ("third.log", 3, True)):
         lose(stack, shard, segments=segments)
         code, kinds = verified(stack, shard)
         assert (code, kinds[:1]) == (1, ["no-head"])
@@ -121,11 +122,11 @@ def test_the_archive_has_the_stream(start_stack: Callable[..., Stack], tmp_path:
         worker.wait()
         stack.deliver([(names[number % len(names)], RAW) for number in range(MAILS // 2)])
         worker = start(stack, tmp_path / "second.log")
-        stack.await_ended(MAILS, 60)
+        stack.await_ended(MAILS, WITHIN_S)
         told = stack.json("verify")
         until_archived(stack, told["records"])
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(WITHIN_S) == 0
     finally:
         worker.kill()
         worker.wait()

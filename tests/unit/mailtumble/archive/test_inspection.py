@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -323,3 +324,30 @@ def test_acknowledged_problems_are_not_open(written: World) -> None:
     (shard,) = report.shards
     assert report.open_problems(shard) == shard.problems != []
     assert isinstance(shard.problems[0], Problem)
+
+
+def test_costs_grow_with_the_segments_and_no_faster(
+    written: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each segment is read once, the bucket is listed once per prefix, the table scanned once."""
+    calls: Counter[str] = Counter()
+    for owner, name in (
+        (written.objects, "get"),
+        (written.objects, "listed"),
+        (written.store, "scan"),
+    ):
+
+        def counted(
+            *given: object, name: str = name, call: object = getattr(owner, name)
+        ) -> object:
+            calls[name] += 1
+            return call(*given)  # type: ignore[operator]
+
+        monkeypatch.setattr(owner, name, counted)
+    for count in (3, 8):
+        calls.clear()
+        assert look(written).segments == count
+        assert calls == {"get": count, "listed": 2, "scan": 1}
+        for _ in range(5):
+            written.tell(1)
+            written.archive()

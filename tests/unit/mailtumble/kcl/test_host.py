@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from mailtumble.archive import heads
+from mailtumble.archive.chain import read
 from mailtumble.kcl.host import ChildHost, ChildSettings
 from mailtumble.ports.store import Update
 from mailtumble.worker import lane_host
+from mailtumble.worker.archive_host import ArchiveWork
 from mailtumble.worker.assembly import Plan, Ports
 from mailtumble.worker.core_host import CoreWork
-from mailtumble.worker.lane_host import AGAIN_S, Ended
+from mailtumble.worker.lane_host import AGAIN_S, Ended, Work
 from schemas.errors import RetryableError
 from schemas.ids import mail_id, mail_subject
 from tests import samples
@@ -46,6 +49,7 @@ class World:
         self.store = InMemoryItems()
         self.folder = folder
         self.leased = True
+        self.work: type[Work] = CoreWork
         provider = InMemoryProvider(self.clock)
         self.ports = Ports(
             clock=self.clock,
@@ -65,7 +69,8 @@ class World:
         settings = ChildSettings(
             folder=self.folder, is_leased=lambda _: self.leased, grace_s=2, silent_s=60
         )
-        return ChildHost(CoreWork, self.ports, Plan(owner="host-1", bucket="mail"), settings)
+        plan = Plan(owner="host-1", bucket="mail", archive_bucket="archive")
+        return ChildHost(self.work, self.ports, plan, settings)
 
     def tell(self, name: str) -> None:
         """A mail comes in."""
@@ -175,6 +180,50 @@ def test_a_child_waits_for_an_upgrade_and_stops_when_asked(
             assert await host.release() == first.sequence_number
         assert world.cursor()["awaited"] == second.sequence_number
         assert "tries" not in world.cursor()
+
+    played(scene)
+
+
+@pytest.mark.parametrize("kept", [0, 4])
+def test_the_archive_reads_what_its_lease_would_skip(world: World, kept: int) -> None:
+    """Its head was lost, or set back; every record up to the lease is read from the stream."""
+    for number in range(6):
+        world.tell(f"m{number}")
+    records = world.stream.records()
+
+    async def scene() -> None:
+        world.work = ArchiveWork
+        host = world.host()
+        async with hosting(host):
+            await host.start(world.shard)
+            await host.process(records[:kept], 0)
+            await host.release()
+        host = world.host()
+        async with hosting(host):
+            started = await host.start(world.shard)
+            assert started == (records[kept - 1].sequence_number if kept else None)
+            assert await host.catch_up(records[4].sequence_number)
+            await host.process(records[5:], 0)
+            await host.release()
+
+    played(scene)
+    (head,) = heads.every(world.store)
+    by_shard = {head.shard: head}
+    segments = read(world.ports.objects, "archive", head, by_shard)
+    assert [each for segment in segments for each in segment.records] == list(records)
+
+
+def test_core_never_reads_before_its_lease(world: World) -> None:
+    """It would meet records again that it has forgotten."""
+    world.tell("m1")
+    (record,) = world.stream.records()
+
+    async def scene() -> None:
+        host = world.host()
+        async with hosting(host):
+            await host.start(world.shard)
+            assert not await host.catch_up(record.sequence_number)
+        assert "sequence" not in world.cursor()
 
     played(scene)
 

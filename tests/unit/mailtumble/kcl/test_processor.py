@@ -36,6 +36,10 @@ class Host:
         """Where the cursor stands."""
         return self._answer(f"start {shard_id}", self.cursor)
 
+    async def catch_up(self, until: str) -> bool:
+        """Not allowed, unless told otherwise."""
+        return bool(self._answer(f"catch up {until}", False))  # noqa: FBT003
+
     async def process(self, records: list[StoredRecord], lag_ms: int) -> str | None:
         """Committed whole, unless told otherwise."""
         assert lag_ms >= 0
@@ -228,6 +232,20 @@ def test_a_closed_shards_end_is_told_only_when_it_is_closed() -> None:
     scene = Scene(answers={"close": False})
     scene.ask(scene.processor.shard_ended)
     assert scene.checkpointer.told == []
+
+
+@pytest.mark.parametrize(
+    ("sequence", "cursor", "read"), [("7", None, True), ("7", "3", True), ("7", "7", False)]
+)
+def test_what_the_daemon_would_skip_is_read_where_that_is_allowed(
+    sequence: str, cursor: str | None, *, read: bool
+) -> None:
+    """Up to the daemon's position, before its first batch."""
+    call = f"catch up {padded(sequence)}"
+    scene = Scene(cursor=cursor and padded(cursor), answers={call: True})
+    scene.initialize(sequence)
+    assert (call in scene.host.calls) == read
+    assert scene.host.calls[0] == "start s-0"
 
 
 def test_a_checkpoint_without_a_lease_is_no_error() -> None:
