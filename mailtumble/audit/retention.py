@@ -77,7 +77,7 @@ class Retention:
         """Whether all records of a mail may lie before what is left, by the spans of its item."""
         spans = _spans(item)
         return bool(spans) and all(
-            last < self.firsts.get(shard_id, "~") for shard_id, _, last in spans
+            each.last < self.firsts.get(each.shard_id, "~") for each in spans
         )
 
 
@@ -87,12 +87,49 @@ def shown(item: Item) -> tuple[str, ...]:
     return tuple(str(each["status"]) for each in targets) or (str(item.get("status")),)
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Which records the stream has forgotten.
+
+    Attributes:
+        firsts: the oldest record that is left, for each shard that has any.
+        listed: the shards that the stream lists.
+        positions: how far the application had read when the stream was read.
+    """
+
+    firsts: Mapping[str, str]
+    listed: Collection[str]
+    positions: Positions
+
+    def is_gone(self, shard_id: str, sequence_number: str) -> bool:
+        """Return whether a record that the application has read is not on the stream any more."""
+        read_to = self.positions.get(shard_id, "" if shard_id in self.listed else "~")
+        first = self.firsts.get(shard_id, "~")
+        return sequence_number <= read_to and sequence_number < first
+
+    def is_cut(self, spans: Sequence[Span]) -> bool:
+        """Return whether the first record of a subject is gone; ``spans`` say where they lie."""
+        return bool(spans) and self.is_gone(spans[0].shard_id, spans[0].first)
+
+
+def beginning(tapes: Iterable[Tape], positions: Positions) -> Beginning:
+    """Return which records the stream has forgotten, by its tapes.
+
+    Args:
+        tapes: the stream, read after the positions were.
+        positions: how far the application had read.
+    """
+    tapes = tuple(tapes)
+    firsts = {tape.shard.id: tape.first for tape in tapes if tape.first}
+    return Beginning(firsts, {tape.shard.id for tape in tapes}, positions)
+
+
 def retention(
     tapes: Iterable[Tape],
     replay: CoreReplay,
     mails: Mapping[str, Item],
-    positions: Positions,
-    spans: Iterable[Sequence[Span]],
+    begins: Beginning,
+    others: Iterable[Sequence[Span]],
     now: int,
 ) -> Retention:
     """Return what the stream still tells.
@@ -101,41 +138,28 @@ def retention(
         tapes: the stream, as it is.
         replay: core's, of these tapes.
         mails: the live view, by the mail's id.
-        positions: how far core had read when the tapes were read.
-        spans: where the records of other subjects lie that core keeps items about.
+        begins: which of the records that core has read are gone.
+        others: where the records of other subjects lie that core keeps items about.
         now: microseconds UTC.
     """
     tapes = tuple(tapes)
-    begun = [tape for tape in tapes if tape.first]
-    firsts = {tape.shard.id: tape.first for tape in begun}
-    listed = {tape.shard.id for tape in tapes}
-
-    def is_gone(shard_id: str, first: str) -> bool:
-        """Whether a record that core has read is on the stream no more."""
-        read_to = positions.get(shard_id, "" if shard_id in listed else "~")
-        return first <= read_to and first < firsts.get(shard_id, "~")
-
-    cut = {
-        name
-        for name, item in mails.items()
-        for shard_id, first, _ in _spans(item)[:1]
-        if is_gone(shard_id, first)
-    }
-    others_cut = any(is_gone(each[0].shard_id, each[0].first) for each in spans if each)
+    cut = {name for name, item in mails.items() if begins.is_cut(_spans(item))}
     return Retention(
-        trimmed=bool(cut) or others_cut,
-        firsts=firsts,
-        minutes={tape.shard.id: due_text(tape.begun_at + MINUTE_US) for tape in begun},
+        trimmed=bool(cut) or any(map(begins.is_cut, others)),
+        firsts=begins.firsts,
+        minutes={
+            tape.shard.id: due_text(tape.begun_at + MINUTE_US) for tape in tapes if tape.first
+        },
         # A shard without records may have forgotten some a moment ago.
         since=iso(max((tape.begun_at if tape.first else now for tape in tapes), default=now)),
-        # Of a mail that was taken in again, the repeat alone may be left.
+        # Of a mail that was received again, only the repeat may be left.
         headless=frozenset(replay.headless | cut),
         known=replay.entries.keys(),
         now=now,
     )
 
 
-def _spans(item: Item) -> list[tuple[str, str, str]]:
-    """Return where the records of a mail lie, by its item: shard, first and last record."""
+def _spans(item: Item) -> list[Span]:
+    """Return where the records of a mail lie, by its item."""
     spans: Any = item.get("spans") or ()
-    return [(str(shard_id), str(first), str(last)) for shard_id, first, last in spans]
+    return [Span(str(shard_id), str(first), str(last)) for shard_id, first, last in spans]

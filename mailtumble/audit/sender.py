@@ -26,7 +26,7 @@ from typing import Any, Final
 from mailtumble.audit.comparison import Difference, Kind, differences, plain
 from mailtumble.audit.reading import WATCH_S
 from mailtumble.audit.replay import TIMERS, LookAhead, Replay
-from mailtumble.audit.retention import Retention
+from mailtumble.audit.retention import Beginning
 from mailtumble.audit.stored import positions, timer_name
 from mailtumble.audit.tapes import Positions, Tapes
 from mailtumble.ports.store import Item, ItemStore, Key, Put
@@ -35,6 +35,7 @@ from mailtumble.ports.world import Clock
 from mailtumble.sender.application import GENERATION, NAME, SenderApplication
 from mailtumble.sender.claims import KEPT_US
 from mailtumble.sender.entry import called_off_key, entry_of, queue_key
+from mailtumble.worker.memory import read_subject
 from mailtumble.worker.timers import prefix_of, put
 from mailtumble.worker.writes import Address, address
 from processors.audit.model import Attempt, State
@@ -138,7 +139,7 @@ class SenderAudit:
         look: Look,
         subjects: Collection[str] | None,
         touched: Collection[str],
-        known: Retention,
+        beginning: Beginning,
     ) -> set[str]:
         """Compare what was looked at, except mail that the sender has gone on with.
 
@@ -146,28 +147,42 @@ class SenderAudit:
             look: what the tables held.
             subjects: what was looked at; None for everything.
             touched: subjects of records that the sender has committed since the replay's position.
-            known: what the stream still tells.
+            beginning: which records the stream has forgotten.
 
         Returns:
             The subjects that have to be looked at again.
         """
         moving: set[str] = set()
+        suspects: dict[str, list[Difference]] = {}
         for subject in self._subjects(subjects) | look.entries.keys():
             if subject in touched:
                 moving.add(subject)
-            elif known.trimmed and self._began_before(subject, known):
-                self.unchecked += 1
+            elif found := list(self._compare(subject, look)):
+                suspects[subject] = found
+        began_before = self._began_before(suspects, beginning)
+        for subject, found in suspects.items():
+            if subject in began_before:
+                self.unchecked += len(found)
             else:
-                self._compare(subject, look)
+                self.found.extend(found)
         return moving
 
-    def _began_before(self, subject: str, known: Retention) -> bool:
-        """Whether records of a mail are gone from the stream."""
-        mail_id = mail_of(subject)
-        headless = mail_id in self.replay.headless or mail_id in known.headless
-        return headless or mail_id not in self.replay.model.mails
+    def _began_before(self, subjects: Iterable[str], beginning: Beginning) -> set[str]:
+        """Return those of whose records some are forgotten, by what the sender keeps of them.
 
-    def _compare(self, subject: str, look: Look) -> None:
+        Asked only about mail that seems to be wrong: it costs a read each.
+        """
+        names = sorted(subjects)
+        keys: list[Key] = [{"subject_key": f"{NAME}#{GENERATION}#{each}"} for each in names]
+        items = self._store.get_all("subjects", keys) if keys else ()
+        return {
+            subject
+            for subject, item in zip(names, items, strict=True)
+            if item is not None
+            and beginning.is_cut(read_subject(subject, item, self.replay.aggregate(subject)).spans)
+        }
+
+    def _compare(self, subject: str, look: Look) -> Iterator[Difference]:
         stored = look.entries.get(subject, {})
         mail_id = mail_of(subject) or subject
         state: Dispatch = self.replay.state(subject)
@@ -176,9 +191,9 @@ class SenderAudit:
         claimed: set[Address] = set()
         for attempt in mail.attempts.values() if mail else ():
             if self._is_kept(attempt):
-                self.found.extend(_lost_claim(mail_id, attempt, look))
+                yield from _lost_claim(mail_id, attempt, look)
             folded = state.attempt(attempt.id)
-            self.found.extend(_dispute(mail_id, attempt, folded))
+            yield from _dispute(mail_id, attempt, folded)
             if attempt.state is not State.WAITING or folded is None or state.mail is None:
                 continue
             place = _place(subject, folded)
@@ -191,9 +206,9 @@ class SenderAudit:
                 claim = attempt.started, attempt.send_before
             if claim[0] >= attempt.round:
                 claimed.add(place)
-                self.found.extend(self._lost_deadline(subject, attempt, claim, look))
+                yield from self._lost_deadline(subject, attempt, claim, look)
         places = (stored.keys() | waiting.keys()) - claimed
-        self.found.extend(differences(places, stored, waiting, _entry_name))
+        yield from differences(places, stored, waiting, _entry_name)
 
     def _is_kept(self, attempt: Attempt) -> bool:
         """Whether DynamoDB has to have the claims of an attempt still: they expire at last."""

@@ -32,7 +32,7 @@ from mailtumble.audit.overdue import (
 )
 from mailtumble.audit.reading import Reading, Watch
 from mailtumble.audit.replay import TIMERS, CoreReplay, LookAhead
-from mailtumble.audit.retention import Retention, retention, shown
+from mailtumble.audit.retention import Retention, beginning, retention, shown
 from mailtumble.audit.sender import Limits, SenderAudit
 from mailtumble.audit.stored import MAILS, Stored, only
 from mailtumble.audit.tapes import Positions, Progress, Tapes
@@ -132,6 +132,7 @@ class Verification:
         gathers_us = {"archive": limits.archive_every_us + ARCHIVE_SLACK_US}
         self._watch = Watch(store, clock, generation, gathers_us, limits.watch_s)
         self._by_core: Positions = {}
+        self._by_sender: Positions = {}
         self._read_at = 0
         self._unread_at: list[int] = []
         self._found: list[Difference] = []
@@ -154,11 +155,12 @@ class Verification:
         stored = self._stored.items()
         mails = self._stored.mail_items(stored)
         self._announced.update(_object(item) for item in mails.values())
-        spans = self._stored.spans(stored, self._replay.aggregate)
-        known = retention(self._tapes, self._replay, mails, self._by_core, spans, self._clock.now())
+        others = self._stored.spans(stored, self._replay.aggregate)
+        begins = beginning(self._tapes, self._by_core)
+        known = retention(self._tapes, self._replay, mails, begins, others, self._clock.now())
         everything = {**self._replay.expected(), **stored}
         moving = self._settle({*everything}, stored, known)
-        going_on = self._settle_sender(None, known)
+        going_on = self._settle_sender(None)
         rounds = 1
         while (moving or going_on) and rounds < ROUNDS_MAX:
             rounds += 1
@@ -166,7 +168,7 @@ class Verification:
             everything.update(only(self._replay.expected(), moving))
             moving = self._settle(moving, self._stored.some(only(everything, moving)), known)
             if going_on:
-                going_on = self._settle_sender(going_on, known)
+                going_on = self._settle_sender(going_on)
         self._lines.extend(self._as_expected(moving))
         overdue = self._overdue(stored, known)
         reading = self._watch.look(self._tapes, self._tapes.shards())
@@ -178,7 +180,7 @@ class Verification:
         self._read_at = self._clock.now()
         shards = self._tapes.shards()
         by_core, by_sender = self._stored.positions(shards), self._sender.positions(shards)
-        self._by_core = by_core
+        self._by_core, self._by_sender = by_core, by_sender
         self._tapes.read_to_end(_farther(by_core, by_sender))
         self._ahead.look()
         self._replay.advance(by_core)
@@ -209,13 +211,14 @@ class Verification:
                     self._found.extend(self._disputes(mail_id, expected[place]))
         return moving
 
-    def _settle_sender(self, subjects: set[str] | None, known: Retention) -> set[str]:
+    def _settle_sender(self, subjects: set[str] | None) -> set[str]:
         """Compare the sender's tables; returns the mail that the sender was going on with."""
         look = self._sender.look(subjects)
         positions = self._sender.positions(self._tapes.shards())
         self._tapes.read_until(positions)
         touched = self._sender.replay.touched_subjects(positions)
-        return self._sender.settle(look, subjects, touched, known)
+        begins = beginning(self._tapes, self._by_sender)
+        return self._sender.settle(look, subjects, touched, begins)
 
     def _disputes(self, mail_id: str, item: Item) -> Iterator[Difference]:
         """Name the targets of a mail that core's own fold shows otherwise than the model says."""

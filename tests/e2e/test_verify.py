@@ -23,6 +23,7 @@ UNDER_LOAD = 100
 PATIENT = ("--watch", "500")
 """Workers read at low priority: on a busy machine that says nothing of them."""
 IMPATIENT = ("--watch", "10")
+AWAITED_S = 600
 HELD = "held@house.example"
 """An alias whose mail waits for a moderator."""
 RAW = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
@@ -77,7 +78,7 @@ def test_verify_names_what_does_not_happen(start_stack: Callable[..., Stack]) ->
         while not coming.done():
             assert stack.json("verify", *PATIENT)["ok"]
         coming.result()
-    sent = stack.await_ended(UNDER_LOAD, 240)[0]["mail_id"]
+    sent = stack.await_ended(UNDER_LOAD, AWAITED_S)[0]["mail_id"]
     stack.run("queue", "pause")
     stack.deliver([(names[1], RAW), (HELD, RAW)])
     waiting, held = _await_one(stack, "scheduled"), _await_one(stack, "held")
@@ -107,7 +108,7 @@ def _said(stack: Stack) -> str:
 
 def _await_one(stack: Stack, status: str) -> str:
     """The id of the one mail that stands so, when it does."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + AWAITED_S
     while True:
         found = [each for each in stack.items.scan("mails") if each["status"] == status]
         if found:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mailtumble.audit.verification import Verification
 from mailtumble.worker.application import Fact
+from mailtumble.worker.assembly import Ports, core_lane
 from mailtumble.worker.records import outgoing
 from schemas.events import CommandGiven
 from schemas.ids import FLEET_SUBJECT, mail_id
 from schemas.values import DAY_US, HOUR_US, SECOND_US, Command
 from tests.fakes import InMemoryItems
-from tests.samples import accepted, bounced, unknown
+from tests.samples import accepted, bounced, complained, unknown
 from tests.unit.mailtumble.cli.small_world import HOUSE, NEWS, SmallWorld
 
 if TYPE_CHECKING:
@@ -162,6 +164,35 @@ def test_new_mail_is_checked_though_the_beginning_is_forgotten(
     world.items._tables["queue"].drop((str(entry["bucket"]), str(entry["position"])))
     (found,) = verify().differences
     assert (found.table, mail in found.key) == ("queue", True)
+
+
+def test_the_sender_knows_more_than_a_generation_that_was_built_later(
+    world: SmallWorld,
+) -> None:
+    """The stream had forgotten where mail began that still waits in the sender's queue."""
+    for shard in world.events.shards():
+        records = world.events.records(shard.id)
+        world.events.trim(shard.id, records[-1].sequence_number)
+    world.clock.advance(60)
+    world.append(FIFTH, complained("unknown"))
+    world.receive(9)
+    ports = Ports(
+        clock=world.clock,
+        stream=world.events,
+        store=world.items,
+        objects=world.kept,
+        queue=world.intake,
+        aliases=world.repository,
+        transport=world.provider,
+        account=world.provider,
+    )
+    for shard in world.events.shards():
+        lane = core_lane(shard, ports, replace(world.plan(), generation="g2"), lambda: False)
+        lane.take_over()
+        lane.process(world.events.records(shard.id))
+    verdict = Verification(world.stream(), world.store(), "g2", world.clock).run()
+    assert verdict.complaints() == []
+    assert verdict.unchecked > 0
 
 
 def pause(world: SmallWorld) -> None:
