@@ -90,12 +90,17 @@ class _Table:
 
 
 class InMemoryItems:
-    """An :class:`mailtumble.ports.store.ItemStore` that never fails."""
+    """An :class:`mailtumble.ports.store.ItemStore` that never fails.
+
+    Attributes:
+        heaviest: the most bytes that an item of a transaction has had.
+    """
 
     def __init__(self, tables: Sequence[Table] | None = None) -> None:
         """Open empty tables: the definition's, unless others are given."""
         defined = load_definition().tables if tables is None else tables
         self._tables = {table.name: _Table(table) for table in defined}
+        self.heaviest = 0
 
     def transact(self, actions: Sequence[Action]) -> None:
         """Do all or none."""
@@ -113,6 +118,7 @@ class InMemoryItems:
         for action, before in zip(actions, befores, strict=True):
             after, weight = _outcome(action, before)
             size += weight
+            self.heaviest = max(self.heaviest, weight)
             results.append(after)
         if size > TRANSACTION_BYTES_MAX:
             message = f"a transaction of {size} bytes, {TRANSACTION_BYTES_MAX} may be"

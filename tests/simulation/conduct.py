@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from processors.audit.model import Attempt, Conditions, Model, State
+from schemas.events import SendFailed
 from schemas.ids import address_subject, mail_of
 from tests.simulation.readings import Readings, quarantined
 from tests.simulation.witness import Called, Committed, Fenced, Told
@@ -92,12 +93,17 @@ class Knowledge:
 
 @dataclass
 class Conduct:
-    """The chronicle, read from its beginning, with the models reading along."""
+    """The chronicle, read from its beginning, with the models reading along.
+
+    Attributes:
+        unknown: attempts at mail whose receipt the sender has in quarantine, by its own word.
+    """
 
     world: World
     log: Readings
     complaints: list[str] = field(default_factory=list)
     claims: list[Claimed] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
     _knowledge: Knowledge = field(default_factory=Knowledge)
     _models: dict[str, Model] = field(default_factory=dict)
     _read: Counter[str] = field(default_factory=Counter)
@@ -108,6 +114,14 @@ class Conduct:
 
     def read(self) -> None:
         """Go through the chronicle."""
+        self.unknown = {
+            event.attempt_id
+            for records in self.log.values()
+            for record in records
+            if record.envelope and mail_of(record.envelope.subject) in self.world.harmed
+            for event in record.envelope.events
+            if isinstance(event, SendFailed) and event.code == "MailUnknown"
+        }
         for place, seen in enumerate(self.world.witness.chronicle):
             match seen:
                 case Committed():
@@ -160,10 +174,14 @@ class Conduct:
                 if attempt.state is not State.WAITING:
                     if entry is not None:
                         self._complain(f"queue: {attempt.id} is {attempt.state}, and queued")
-                elif (attempt.id, attempt.round) not in self._claimed and mail.received:
+                elif self._is_to_be_queued(attempt) and mail.received:
                     wanted = _wanted(attempt)
                     if entry != wanted:
                         self._complain(f"queue: {attempt.id} is {entry}, it has to be {wanted}")
+
+    def _is_to_be_queued(self, attempt: Attempt) -> bool:
+        """Whether nobody has claimed it, and the sender had the mail when it was scheduled."""
+        return (attempt.id, attempt.round) not in self._claimed and attempt.id not in self.unknown
 
     def _judge_claim(self, place: int, seen: Committed, item: Any) -> None:  # noqa: ANN401
         name, number, owner = str(item["attempt_id"]), int(item["round"]), str(item["owner"])

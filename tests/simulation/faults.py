@@ -60,13 +60,26 @@ SITES: Final = (
 )
 """Every place at which the workers call AWS, by what they call and what for."""
 
+SELDOM_CALLED: Final = (
+    "dynamodb transact drop",
+    "dynamodb get_all slices",
+    "dynamodb get_all cursors",
+    "s3 head",
+)
+
+FOCUSES: Final = tuple((site, kind) for site in (*SITES, *SELDOM_CALLED) for kind in KINDS)
+"""What a seed is about: each in turn, and twice what is hardly ever called."""
+
+FIRST_CHANCE: Final = 0.8
+"""Of the fault that a seed is about, at its site, until it has been met there."""
 FOCUS_CHANCE: Final = 0.15
-"""At the one site that a seed is about; all others meet ``common``."""
+"""Of any fault, at the site that a seed is about; all others meet ``common``."""
 
-SELDOM: Final = {"dynamodb transact drop": "dynamodb transact claim"}
-"""Sites that are hardly ever called, and the one whose faults lead there."""
+LEADS_TO: Final = {"dynamodb transact drop": ("dynamodb transact claim", REPLY_LOST)}
+"""Sites that are hardly ever called, and the fault, with its site, that leads there."""
 
-SELDOM_CHANCE: Final = 0.6
+FROZEN_BEFORE: Final = 0.3
+"""How much less often a process is paused before a call than after it."""
 
 WAIT_CHANCE: Final = 0.25
 """Most calls answer at once, which keeps a seed quick."""
@@ -87,20 +100,22 @@ class Faults:
     ``met`` counts by call site and kind, ``calls`` by call site. ``lag_until``: up to when the
     readers of a kind of worker get nothing, though there is something. ``spared``: whether a kind
     of worker must not die by chance now. ``freezes``: by call site, the chance that the process is
-    paused for long (by ``freeze``) before or after the call. ``noted`` counts other situations.
+    paused for long (by ``freeze``) before or after the call. ``loses``: by call site, the chance
+    that the reply is lost, besides what befalls every site. ``noted`` counts other situations.
     """
 
     draw: random.Random
     scheduler: Scheduler
     until: int
     common: float
-    focus: str
+    focus: tuple[str, str]
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     lag_until: dict[str, int] = field(default_factory=dict)
     spared: Callable[[str], bool] = lambda _: False
     freezes: Mapping[str, float] = field(default_factory=dict)
     freeze: Callable[[Process], None] = lambda _: None
+    loses: Mapping[str, float] = field(default_factory=dict)
     noted: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -133,7 +148,7 @@ class Faults:
         """Make a call, as the process sees it; ``lost`` is what a missing reply looks like."""
         self.calls[site] += 1
         self._wait()
-        self._freeze(process, site)
+        self._freeze(process, site, FROZEN_BEFORE)
         kind = self._drawn(site)
         if kind == CRASH_BEFORE:
             self._die(process, site, kind)
@@ -141,7 +156,7 @@ class Faults:
             self.met[site, kind] += 1
             raise lost(f"{site}: not now")
         result = apply()
-        self._freeze(process, site)
+        self._freeze(process, site, 1.0)
         if kind == CRASH_AFTER:
             self._die(process, site, kind)
         self._wait()
@@ -151,18 +166,24 @@ class Faults:
         return result
 
     def _drawn(self, site: str) -> str | None:
-        chance = self.common
-        if site in SELDOM:
-            chance = SELDOM_CHANCE
-        elif site == self.focus or (self.focus in SELDOM and site == SELDOM[self.focus]):
-            chance = FOCUS_CHANCE
-        if self.draw.random() >= chance or self.calm:
+        if self.calm:
             return None
-        return self.draw.choice(KINDS)
+        if self.draw.random() < self.loses.get(site, 0):
+            return REPLY_LOST
+        wanted, kind = self.focus
+        lead, fault = LEADS_TO.get(wanted, ("", ""))
+        chance = self.common
+        missing = not (self.calls[wanted] if site == lead else self.met[self.focus])
+        if missing and site in (wanted, lead):
+            if self.draw.random() < FIRST_CHANCE:
+                return kind if site == wanted else fault
+        elif site == wanted:
+            chance = FOCUS_CHANCE
+        return self.draw.choice(KINDS) if self.draw.random() < chance else None
 
-    def _freeze(self, process: Process, site: str) -> None:
+    def _freeze(self, process: Process, site: str, share: float) -> None:
         chance = self.freezes.get(site)
-        if chance is None or self.calm or self.draw.random() >= chance:
+        if chance is None or self.calm or self.draw.random() >= chance * share:
             return
         if self.spared(process.kind):
             return

@@ -37,9 +37,20 @@ ADDRESSES: Final = (*(FINE,) * 6, BOUNCES, BOUNCES, COMPLAINS, VIRUS, SLOW, NEVE
 """Kinds of addresses, as often as they come."""
 
 
-POISONED_SHARE: Final = 0.12
-FROZEN_SHARE: Final = 0.3
-FROZEN_SITES: Final = ("ses send", "ses send", "dynamodb transact claim")
+POISONED_SHARE: Final = 0.2
+LARGE_SHARE: Final = 0.03
+LARGE_SUBJECT: Final = "large " * 10_000
+LOSSY_SHARE: Final = 0.35
+FROZEN_SHARE: Final = 0.5
+FROZEN_SITES: Final = (
+    "ses send",
+    "ses send",
+    "dynamodb transact claim",
+    "dynamodb transact claim",
+    "dynamodb transact claim",
+    "s3 get",
+)
+"""Where the sender is between a claim and its outcome."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def plan_mails(world: World) -> None:
         alias = f"alias{number}@house.example"
         _plan_alias(world, alias, number)
         for _ in range(draw.choice((1, 1, 2))):
-            _plan_mail(world, alias)
+            plan_mail(world, alias)
     if draw.random() < POISONED_SHARE:
         _plan_poison(world)
 
@@ -98,13 +109,14 @@ def _plan_alias(world: World, alias: str, number: int) -> None:
 def _plan_poison(world: World) -> None:
     """A mail at whose receipt, or at core's decision about it, one application dies."""
     draw = world.draw
-    mail = _plan_mail(world, "alias0@house.example")
+    mail = plan_mail(world, "alias0@house.example")
     world.harmed.add(mail)
-    at = draw.choice((MailReceived, RouteResolved, SendScheduled))
+    at = draw.choice((MailReceived, RouteResolved, SendScheduled, SendScheduled))
     world.poison.planned[mail_subject(mail)] = (draw.choice((core.NAME, sender.NAME)), at)
 
 
-def _plan_mail(world: World, alias: str) -> str:
+def plan_mail(world: World, alias: str) -> str:
+    """A mail that SES takes in, and tells of once or twice; its id."""
     draw = world.draw
     name = f"{draw.getrandbits(64):016x}"
     at_s = 1 + draw.random() * 20
@@ -112,7 +124,8 @@ def _plan_mail(world: World, alias: str) -> str:
     world.objects.put(world.bucket, f"inbound/{name}", b"From: a@b.example\r\n\r\nhello\r\n")
     mail = mail_id(name, alias)
     world.sent_in.append(SentIn(mail, alias, arrived_at))
-    body = received(name, alias, "hello", world.bucket, arrived_at)
+    subject = LARGE_SUBJECT if draw.random() < LARGE_SHARE else "hello"
+    body = received(name, alias, subject, world.bucket, arrived_at)
     for _ in range(1 + (draw.random() < 0.2)):
         world.after(at_s, partial(world.queue.send, [body]))
         at_s += draw.random() * 5
@@ -143,6 +156,8 @@ def plan_trouble(world: World) -> None:
 def _plan_pauses(world: World) -> None:
     draw = world.draw
     _plan_freezes(world)
+    if draw.random() < LOSSY_SHARE:
+        world.faults.loses = {"ses send": 0.2}
     for kind in (core.NAME, sender.NAME, archive.NAME):
         for _ in range(draw.choice((0, 1, 1, 2))):
             at_s, pause_s = 2 + draw.random() * 35, 1 + draw.random() * draw.choice((5, 15, 40))
@@ -158,7 +173,7 @@ def _plan_pauses(world: World) -> None:
 def _plan_freezes(world: World) -> None:
     """In some worlds the sender is paused right where it hurts most: between claim and outcome."""
     if world.draw.random() < FROZEN_SHARE:
-        world.faults.freezes = {world.draw.choice(FROZEN_SITES): 0.15}
+        world.faults.freezes = {world.draw.choice(FROZEN_SITES): 0.4}
 
 
 def _pause(world: World, kind: str, at_s: float, pause_s: float, *, replaced: bool) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tests.simulation.faults import KINDS, SITES
 from tests.simulation.judge import verdict
 from tests.simulation.mutations import mutation
-from tests.simulation.scenes import SCENES, scenes
+from tests.simulation.scenes import SCENES, least, scenes
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
@@ -104,7 +104,11 @@ class Report:
             if not self.met[site, kind]
         ]
         strangers = [f"{site} is not listed" for site in sorted(self.calls.keys() - {*SITES})]
-        missing = [f"no scene: {scene}" for scene in SCENES if not self.scenes[scene]]
+        missing = [
+            f"{scene}: {self.scenes[scene]} times, {least(self.seeds)} are due"
+            for scene in SCENES
+            if self.scenes[scene] < least(self.seeds)
+        ]
         return [*sites, *strangers, *missing]
 
     def table(self) -> str:

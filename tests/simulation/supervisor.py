@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 KINDS: Final = ("intake", core.NAME, sender.NAME, archive.NAME)
-FROZEN_S: Final = (3.0, 45.0)
+FROZEN_S: Final = (10.0, 50.0)
 REPLACED_SHARE: Final = 0.8
 
 

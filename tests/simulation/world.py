@@ -19,8 +19,8 @@ from tests.fakes.items import InMemoryItems
 from tests.fakes.objects import InMemoryObjects
 from tests.fakes.queues import InMemoryQueue
 from tests.fakes.stream import InMemoryStream
-from tests.simulation import generations, orders, plans, upkeep
-from tests.simulation.faults import SITES, Faults
+from tests.simulation import generations, orders, plans, rare, upkeep
+from tests.simulation.faults import FOCUSES, Faults
 from tests.simulation.poison import Poison
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.services import ChangingAliases, TellingProvider
@@ -80,7 +80,7 @@ class World:
             self.rules = Rules(on_unknown=UnknownPolicy.PARK)
         self.rules = replace(self.rules, moderation=orders.moderation(self.draw))
         # The default one would hold mail for days, once twenty have been answered by chance.
-        breaker = orders.BREAKER if seed % 8 == 0 else Breaker(answered_min=1_000)
+        breaker = orders.BREAKER if seed % 5 == 0 else Breaker(answered_min=1_000)
         self.rules = replace(self.rules, breaker=breaker)
         self.errors: list[str] = []
         self.tallies: list[Tally] = []
@@ -94,12 +94,13 @@ class World:
             self.scheduler,
             until=self.calm_at,
             common=0.01,
-            focus=SITES[seed % len(SITES)],
+            focus=FOCUSES[seed % len(FOCUSES)],
             spared=self.on_last_try,
         )
         plans.plan_mails(self)
         plans.plan_trouble(self)
         orders.plan_orders(self)
+        rare.plan_rare(self)
         generations.plan_generation(self)
         upkeep.plan_upkeep(self)
         self.supervisor = Supervisor(self)
@@ -148,7 +149,8 @@ class World:
     def queue_later(self, body: str) -> None:
         """Put a message of SES's onto the queue now or later, seldom twice."""
         for _ in range(1 + (self.draw.random() < 0.2)):
-            late_s = self.draw.choice((0, 0, 2, 30))
+            # Where replies are lost, SES's own word of it comes after the wait for that.
+            late_s = self.draw.choice((30, 60) if self.faults.loses else (0, 0, 2, 30))
             when = self.clock.now() + int(self.draw.random() * late_s * SECOND_US)
             self._on_the_way += 1
             self.scheduler.at(when, lambda: self._arrive(body))
