@@ -1,4 +1,4 @@
-"""Items as they are against items as they have to be: every difference, attribute by attribute."""
+"""Compare stored items with the items that the stream leads to, attribute by attribute."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mailtumble.ports.store import Item, Value
 from mailtumble.worker.writes import Address
 
 VALUE_CHARS_MAX: Final = 80
-"""A longer value is cut where a person reads it."""
+"""A longer value is truncated in text for people; JSON has all of it."""
 
 
 class Kind(enum.StrEnum):
     """How an item differs."""
 
     MISSING = "missing"
-    """The stream says that it is there."""
+    """The stream leads to an item that is not stored."""
     UNEXPECTED = "unexpected"
-    """Nothing on the stream leads to it."""
+    """An item is stored that nothing on the stream leads to."""
     DIFFERENT = "different"
-    """One of its attributes has another value; a missing attribute has the value None."""
+    """An attribute has a different value; a missing attribute counts as None."""
     DISPUTED = "disputed"
     """A worker's own fold and the independent model read the same records differently."""
     SKIPPED = "skipped"
-    """Not an item but a record: it can't be read, and core has not put it into quarantine."""
+    """A record, not an item: it can't be read, and the application has not quarantined it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference: ``attribute`` is None where it is about the whole item."""
+    """One difference. ``attribute`` is None if it concerns the whole item."""
 
     kind: Kind
     table: str
@@ -41,7 +41,7 @@ class Difference:
     expected: Value
 
     def told(self) -> str:
-        """The difference in one line."""
+        """Return the difference as one line of text."""
         what = f"{self.table} {self.key}"
         stored, expected = _short(self.stored), _short(self.expected)
         match self.kind:
@@ -68,8 +68,8 @@ def differences(
     Args:
         places: which items to compare.
         stored: the items as they are.
-        expected: the items as they have to be.
-        name: gives the key of an item as a person knows it.
+        expected: the items that the stream leads to.
+        name: returns the key of an item as a person knows it.
     """
     for place in sorted(places):
         is_there, has_to_be = stored.get(place), expected.get(place)
@@ -101,7 +101,7 @@ def _attributes(table: str, key: str, stored: Item, expected: Item) -> Iterator[
 
 
 def plain(value: Value) -> Value:
-    """A value as DynamoDB gives it back, and as JSON takes it."""
+    """Convert a value to the form that DynamoDB returns and JSON accepts."""
     match value:
         case bytes():
             return value.hex()

@@ -1,7 +1,7 @@
-"""What can be checked at all: a stream keeps its records for some days, the projections for ever.
+"""Which items can be checked: a stream keeps its records for days, the projections keep theirs.
 
-Where nothing has been trimmed, everything can. Where something has, only what the stream still
-tells from its beginning: other items would have to differ.
+If the stream still holds all of its records, every item can be checked. Otherwise an item can be
+checked only if all records that led to it are still there.
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ from schemas.values import MINUTE_US, SECOND_US
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """``trimmed``: the stream's beginning is gone, or a part of it.
+    """What the stream still tells.
 
-    ``firsts``: by shard, the oldest record that is left. ``minutes``: by shard, the last minute
-    whose calls may have been counted by a record that is gone. ``since``: when the oldest record
-    of the youngest beginning arrived (ISO 8601). ``headless``: mails that began before.
-    ``known``: mails that any record is left of. ``now``: when the items were looked at
-    (microseconds UTC).
+    Attributes:
+        trimmed: whether records that core has read are gone.
+        firsts: the oldest retained record of each shard.
+        minutes: for each shard, the last minute whose calls may be counted by records that are
+            gone.
+        since: from this moment on (ISO 8601) every shard still has all of its records.
+        headless: messages whose first record is gone.
+        known: messages with at least one record on the stream.
+        now: when the items were read (microseconds UTC).
     """
 
     trimmed: bool
@@ -42,7 +46,7 @@ class Retention:
     now: int
 
     def tells(self, place: Address, stored: Item | None, expected: Item | None) -> bool:
-        """Whether the stream tells of this item from its beginning, and the table keeps it."""
+        """Return whether all records that led to an item are there, and it can't have expired."""
         table, key = place
         if table == "throughput" and self._is_over(expected or stored or {}):
             return False
@@ -59,22 +63,22 @@ class Retention:
                 _, begins_at = throughput.beginning(counter)
                 return due_text(begins_at) > self.minutes.get(shard_id, "~")
             case "quarantine":
-                # What came since then is whole on every shard: a redrive may be on another one.
+                # The redrive may be on another shard than the quarantined record.
                 return str((expected or stored or {}).get("quarantined_at", "")) > self.since
             case "timers":
                 mail_id = mail_of(str((expected or stored or {}).get("subject", "")))
                 return mail_id in self.known and mail_id not in self.headless
             case _:
-                # An address, the fleet: their states grow over months.
+                # Addresses and the fleet accumulate state over months.
                 return False
 
     def _is_over(self, item: Item) -> bool:
-        """Whether DynamoDB may have deleted it, its time being over."""
+        """Return whether DynamoDB may have deleted an item, because it has expired."""
         ends_at = item.get("expires_at")
         return isinstance(ends_at, int) and ends_at * SECOND_US <= self.now
 
     def is_before(self, item: Item) -> bool:
-        """Whether all records of a mail may lie before what is left, by the spans of its item."""
+        """Return whether all records of a message may be gone, by the spans in its item."""
         spans = _spans(item)
         return bool(spans) and all(
             each.last < self.firsts.get(each.shard_id, "~") for each in spans
@@ -82,7 +86,7 @@ class Retention:
 
 
 def shown(item: Item) -> tuple[str, ...]:
-    """The statuses that a mail's item shows: its targets', its own where it has none."""
+    """Return the statuses that a message's item shows: one per target, or its own without any."""
     targets: Any = item.get("targets") or ()
     return tuple(str(each["status"]) for each in targets) or (str(item.get("status")),)
 

@@ -1,20 +1,20 @@
-"""The sender's queue, claims and deadlines against a replay of what the sender has read.
+"""Compare the sender's queue, claims and deadlines with a replay of what the sender has read.
 
-For every attempt that waits in round r by the independent model, one of these has to hold::
+For every attempt that waits in round r according to the independent model, one of these holds::
 
     queue entry of round r                      nobody has claimed it yet
     claim of round r + its timer                claimed, and the stream does not show an outcome yet
 
-and the claim of every round that was announced or has ended is kept for good. A claim moves an
-attempt from the first line to the second in one transaction that the sender's cursor does not
-show. So the tables are read in the order queue, claims, timers: whoever left the first before it
-was read is found in the second, and its timer in the third.
+The claim of every round that was announced, or that another round followed, is kept for 400 days.
 
-What the sender commits meanwhile is seen by its cursor: mail that such records are about is looked
-at again in the next round, as :mod:`mailtumble.audit.verification` does with core's items.
+A claim moves an attempt from the first line to the second in one transaction that the sender's
+cursor does not show. So the tables are read in the order queue, claims, timers: an attempt that
+left the queue before it was read is found in the claims, and its deadline in the timers. What the
+sender commits in the meantime shows in its cursor. Messages with such records are compared again
+in the next round, as :mod:`mailtumble.audit.verification` does with core's items.
 
-Reads: a scan of ``queue`` and of ``timers``, which hold open mail only, and one item of ``claims``
-per attempt that the stream tells of, a hundred to a call.
+Cost: a scan of ``queue`` and ``timers``, which hold open messages only, and one item of ``claims``
+for each attempt on the stream, 100 per call.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from processors.kernel import Timer
 from processors.sending.dispatch import Attempt as Folded
 from processors.sending.dispatch import Dispatch, Phase
 from schemas.ids import bucket, mail_of, mail_subject
-from schemas.values import MINUTE_US, SECOND_US, TimerKind
+from schemas.values import HOUR_US, MINUTE_US, SECOND_US, TimerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +52,15 @@ class Limits:
 
     Attributes:
         claimed_for_us: how long a claim outlasts its ``send_before`` (microseconds).
-        claims_kept_us: how long a claim is kept after it was made (microseconds).
+        claims_kept_us: how long a claim is surely kept after its ``send_before`` (microseconds).
         archive_every_us: how long the archive gathers records before it writes a segment
             (microseconds).
         watch_s: how long a reader may stay where it is while records wait (seconds).
     """
 
     claimed_for_us: int = 12 * SECOND_US
-    claims_kept_us: int = KEPT_US
+    claims_kept_us: int = KEPT_US - HOUR_US
+    """A claim is made at most an hour before (the setting ``send_window_s``)."""
     archive_every_us: int = MINUTE_US
     watch_s: float = WATCH_S
 
@@ -211,11 +212,12 @@ class SenderAudit:
         yield from differences(places, stored, waiting, _entry_name)
 
     def _is_kept(self, attempt: Attempt) -> bool:
-        """Whether DynamoDB has to have the claims of an attempt still: they expire at last."""
-        claimed_at = attempt.due_at
+        """Return whether the claims of an attempt can't have expired yet."""
+        since = attempt.due_at
         if attempt.started >= 0:
-            claimed_at = min(claimed_at, attempt.send_before)
-        return self._clock.now() < claimed_at + self._limits.claims_kept_us
+            # It may have been rescheduled after its claim.
+            since = min(since, attempt.send_before)
+        return self._clock.now() < since + self._limits.claims_kept_us
 
     def _lost_deadline(
         self, subject: str, attempt: Attempt, claim: tuple[int, int], look: Look

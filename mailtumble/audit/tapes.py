@@ -1,7 +1,7 @@
-"""The stream on tape: every shard read from its oldest record on, side by side, at leisure.
+"""A local copy of the stream: every shard read from its oldest record, in parallel and slowly.
 
-What is read is kept in a temporary file without a name, since a record can be replayed only when
-it is known what an application has put into quarantine, and that is told further on.
+The copy is an unnamed temporary file. It is needed because a record can be replayed only when it is
+known what the application has quarantined, and the stream says so later than the record itself.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from schemas.errors import MailtumbleError, RetryableError
 from schemas.values import MINUTE_US
 
 Positions = Mapping[str, str]
-"""A sequence number by shard id; "" or none: before its first record."""
+"""Shard id to sequence number; "" or no entry means before the first record."""
 
 Progress = Callable[[float], None]
-"""Hears which part of the stream is read, from 0 to 1; from several threads, one at a time."""
+"""Receives the share of the stream that is read, from 0 to 1. Several threads call it in turn."""
 
 TRIES_MAX: Final = 5
 EMPTY_MAX: Final = 3
 SHARDS_MAX: Final = 16
-"""Shards that are read at the same time."""
+"""How many shards are read in parallel."""
 
 SKEW_US: Final = MINUTE_US
-"""By so much this machine's clock may be behind the stream's.
+"""How far this machine's clock may be behind the stream's.
 
-A shard that fills as fast as it is read has no end: what came later than now is not needed.
+A shard may fill as fast as it is read, so reading ends at records that arrived later than now.
 """
 
 IN_MEMORY_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Of all shards' tapes together; what is more goes to the disk."""
+"""Limit for all shards together; the rest goes to disk."""
 
 
 class Tape:
-    """What has been read of one shard, in order."""
+    """The records that were read from one shard, in order."""
 
     def __init__(self, shard: Shard, bytes_max: int) -> None:
-        """Begin with nothing; more than ``bytes_max`` bytes are kept on the disk."""
+        """Create an empty tape. Above ``bytes_max`` bytes it is kept on disk."""
         self.shard = shard
         self.first = self.last = ""
         self.begun_at = 0
-        """When the oldest record that is left arrived, in microseconds UTC."""
+        """When the oldest retained record arrived, in microseconds UTC."""
         self._file = tempfile.SpooledTemporaryFile(bytes_max)  # noqa: SIM115 - as long as the tape
 
     def add(self, records: Sequence[StoredRecord]) -> None:
-        """Write records behind the others."""
+        """Append records."""
         if not records:
             return
         if not self.first:
@@ -65,7 +65,7 @@ class Tape:
             self._file.write(msgpack.packb(plain, unicode_errors="surrogatepass"))
 
     def records(self, offset: int, until: str) -> Iterator[tuple[StoredRecord, int]]:
-        """From ``offset`` on, those up to and with ``until``; each with the offset behind it."""
+        """Yield the records from ``offset`` to ``until`` (inclusive), each with its end offset."""
         self._file.seek(offset)
         unpacker = msgpack.Unpacker(self._file, unicode_errors="surrogatepass")
         for plain in unpacker:
@@ -75,11 +75,11 @@ class Tape:
             yield record, offset + unpacker.tell()
 
     def count(self, position: str) -> tuple[int, int, int | None]:
-        """Count what a reader at ``position`` has read of the tape.
+        """Count how many records a reader at ``position`` has read.
 
         Returns:
-            How many records it has read, how many there are, and when the oldest unread one
-            arrived (microseconds UTC; None where everything is read).
+            The number of records read, the number of all records, and the arrival time of the
+            oldest unread one (microseconds UTC), or None if all are read.
         """
         read = records = 0
         unread_at: int | None = None
@@ -92,15 +92,15 @@ class Tape:
         return read, records, unread_at
 
     def close(self) -> None:
-        """Remove it."""
+        """Remove the file."""
         self._file.close()
 
 
 class Tapes:
-    """All shards' tapes, parents before children; in a ``with``, at the end of which they go."""
+    """The tapes of all shards, parents before children. A context manager, which removes them."""
 
     def __init__(self, stream: EventStream, clock: Clock, progress: Progress) -> None:
-        """Nothing is read yet."""
+        """Create without reading anything."""
         self._stream = stream
         self._clock = clock
         self._progress = progress
@@ -109,16 +109,16 @@ class Tapes:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Nothing to prepare."""
+        """Return the tapes themselves."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove what was read."""
+        """Remove all tapes."""
         for tape in self:
             tape.close()
 
     def shards(self) -> Sequence[Shard]:
-        """The shards that the stream lists now, parents first; new ones get a tape."""
+        """Return the shards that the stream lists now, parents first. New ones get a tape."""
         listed = self._stream.shards()
         room = IN_MEMORY_BYTES_MAX // max(1, len(listed))
         for shard in listed:
@@ -129,22 +129,22 @@ class Tapes:
         return listed
 
     def __iter__(self) -> Iterator[Tape]:
-        """The tapes."""
+        """Iterate over the tapes."""
         return (reading.tape for reading in self._readings.values())
 
     def read_to_end(self, at_least: Positions) -> None:
-        """Read all shards to what is their end now, and no less far than ``at_least``.
+        """Read all shards to their current end, and at least as far as ``at_least``.
 
         Raises:
             RetryableError: the stream does not answer.
-            MailtumbleError: a shard has not got the record at such a position.
+            MailtumbleError: a shard has no record at one of these positions.
         """
         self._side_by_side(
             lambda reading: reading.to_end(at_least.get(reading.tape.shard.id, ""), self._heard)
         )
 
     def read_until(self, positions: Positions) -> None:
-        """Read on where that is needed to get so far."""
+        """Read on until the tapes reach these positions."""
         self._side_by_side(
             lambda reading: reading.until(positions.get(reading.tape.shard.id, ""), self._heard)
         )
@@ -156,7 +156,7 @@ class Tapes:
                 for done in as_completed([pool.submit(call, each) for each in readings]):
                     done.result()
             except BaseException:
-                # A failure, or Ctrl-C: the others need not read to their ends.
+                # After a failure or Ctrl-C, the other shards need not be read to their ends.
                 self._stop.set()
                 raise
 
@@ -167,7 +167,7 @@ class Tapes:
 
 
 class _Reading:
-    """One shard's reader, and the tape that it fills."""
+    """The reader of one shard, with the tape that it fills."""
 
     def __init__(
         self, reader: ShardReader, tape: Tape, clock: Clock, stop: threading.Event
@@ -181,12 +181,12 @@ class _Reading:
         self._lag_ms_max = 1
 
     def until(self, position: str, heard: Callable[[], None]) -> None:
-        """Read on, if need be, until ``position`` is on the tape."""
+        """Read on, if necessary, until ``position`` is on the tape."""
         if self.tape.last < position:
             self.to_end(position, heard)
 
     def to_end(self, position: str, heard: Callable[[], None]) -> None:
-        """Read until nothing more comes; that must be no less far than ``position``."""
+        """Read until no more records come, which must be at ``position`` or behind it."""
         empty = 0
         enough_at = self._clock.now() + SKEW_US
         while not (self._ended or self._stop.is_set()):
@@ -195,22 +195,22 @@ class _Reading:
             self._lag_ms_max = max(self._lag_ms_max, batch.lag_ms)
             self.share = 1 - batch.lag_ms / self._lag_ms_max
             heard()
-            # A full batch may be all that an emulator tells of a lag.
+            # Emulators may report no lag, so a full batch counts as a sign of more records.
             more = batch.lag_ms or len(batch.records) == RECORDS_MAX
             if more and not (batch.records and batch.records[-1].arrived_at > enough_at):
                 continue
             empty += 1
             if self.tape.last >= position or empty == EMPTY_MAX:
                 break
-        # Of a quiet shard nothing may be left: all of it is older than the stream keeps it.
+        # A quiet shard may be empty, because all its records are past the retention.
         if self.tape.first and self.tape.last < position:
             raise MailtumbleError(
                 f"a worker has read {self.tape.shard.id} up to {position}, which the shard does "
-                "not show: try again; if that stays so, tables and stream don't belong together"
+                "not show: try again; if it fails again, tables and stream don't belong together"
             )
 
     def _read(self) -> Batch:
-        """One read, a pause after the last one; where the workers leave nothing, another."""
+        """Read once, pausing since the last read, and again if the workers use up the limit."""
         for attempt in range(TRIES_MAX):
             if self._begun:
                 self._clock.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""What ``mailtumble verify`` found: in words for a person, and as JSON for a script."""
+"""The findings of ``mailtumble verify`` as text for people and as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mailtumble.worker.views import iso
 from processors.audit.balance import Sum
 
 SHOWN_MAX: Final = 20
-"""Differences, and mails, of which a person is told one by one; JSON has them all."""
+"""How many differences and messages are listed for a person; JSON has all of them."""
 
 PROJECTIONS: Final = "projections"
 FOLD: Final = "fold"
@@ -25,7 +25,8 @@ SKIPPED: Final = "skipped"
 TODO: Final = {
     PROJECTIONS: "between the projections and the stream, which is right: build a new generation",
     "queue": "between the queue and the stream: mailtumble mail send-now ID queues a missing entry "
-    "again, an unexpected one is never sent",
+    "again (of a cancelled attempt, put back the item that --json shows); an unexpected entry is "
+    "never sent",
     "timers": "between the timers and the stream: put back the items that --json shows, or let "
     "somebody decide (mailtumble moderation approve|reject ID; mailtumble mail expire ID, then "
     "mailtumble mail retry ID)",
@@ -39,7 +40,7 @@ TODO: Final = {
 
 
 def wrong_with(verdict: Verdict, lost: Sequence[Unannounced]) -> list[str]:
-    """What is wrong, in words, and what to do about it."""
+    """Return what is wrong, in words, with what to do about it."""
     wrong = [_stalled(each) for each in verdict.reading if each.stalled]
     if not verdict.sum.holds:
         wrong.append("the sum is wrong")
@@ -49,8 +50,8 @@ def wrong_with(verdict: Verdict, lost: Sequence[Unannounced]) -> list[str]:
     )
     if verdict.overdue:
         wrong.append(
-            f"{_count(len(verdict.overdue), 'thing')} open past the deadline: see that core and "
-            "sender run, and what their logs say"
+            f"{_count(len(verdict.overdue), 'item')} open past the deadline: check that core and "
+            "sender run, and see their logs"
         )
     still = [each for each in lost if not each.mails]
     if any(not each.problem for each in still):
@@ -90,13 +91,13 @@ def tell(verdict: Verdict) -> None:
         print_line("Projections, timers, queue and claims equal the stream.")
     if verdict.waiting:
         more = _count(verdict.waiting, "more record")
-        print_hint(f"core had not read {more} yet: verify again when it has.")
+        print_hint(f"core had not read {more} yet: verify again once it has.")
     if verdict.moving:
         items = _count(verdict.moving, "item")
-        print_hint(f"{items} changed all the time, and nothing is said of them: verify again.")
+        print_hint(f"{items} kept changing and could not be compared: verify again.")
     if verdict.unchecked:
         items = _count(verdict.unchecked, "item")
-        print_hint(f"{items} began before what the stream still holds: they can't be compared.")
+        print_hint(f"{items} can't be compared, because the stream has lost their first records.")
 
 
 def _reading_lines(readings: Sequence[Reading]) -> Iterator[str]:

@@ -33,5 +33,5 @@ def test_the_demo_tells_every_mail_s_story_and_the_sum(tmp_path: Path) -> None:
     received, ended = re.findall(r"received (\d+) .* = ended (\d+)", done.stdout)[0]
     assert received == ended
     assert int(received) >= len(SCENES) >= 20
-    assert "The projections equal the stream." in done.stdout
+    assert "Projections, timers, queue and claims equal the stream." in done.stdout
     assert not (folder / "local.json").exists()
