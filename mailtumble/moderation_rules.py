@@ -6,10 +6,11 @@ globs or words, the file takes one or a list.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,18 +26,70 @@ HOURS_MIN: Final = 0.001
 HOURS_MAX: Final = 365 * 24
 SHOWN_LENGTH_MAX: Final = 60
 
+DIGEST_LENGTH: Final = 32
+"""Of SHA-256's hexadecimal digits: half of it, 128 bits, names a version of a file."""
+
+_BEGINNING: Final = re.compile(r"[ \t]*\[\[[ \t]*[\"']?rule[\"']?[ \t]*\]\]")
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # RFC 5322 section 3.6.8: printable ASCII without the colon.
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")
 
 
-def read_rules(path: Path) -> tuple[Rule, ...]:
-    """Read the rules of a file. The rule for moderated aliases is not among them: see ``rules``.
+@dataclass(frozen=True, slots=True)
+class RulesFile:
+    """The rules of a file, each with its line, and the digest of the file's bytes."""
+
+    rules: tuple[Rule, ...]
+    digest: str
+
+
+def read_rules_file(path: Path) -> RulesFile:
+    """Read a file of moderation rules.
+
+    The rule for moderated aliases is not among them: see :mod:`processors.moderation.rules`.
 
     Raises:
         BadInput: the file can't be read, or one of its rules; the text names file, rule and key.
     """
-    tables = _tables(path)
+    try:
+        data = path.read_bytes()
+        text = data.decode()
+    except OSError as error:
+        raise BadInput(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadInput(f"{path} is not TOML: {error}") from error
+    lines = _lines_of_rules(text)
+    rules = tuple(
+        replace(rule, line=lines.get(number, 0)) for number, rule in enumerate(_rules(path, text))
+    )
+    return RulesFile(rules, hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH])
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """Read the rules of a file, as :func:`read_rules_file` does."""
+    return read_rules_file(path).rules
+
+
+def _lines_of_rules(text: str) -> dict[int, int]:
+    """Return the line at which each ``[[rule]]`` begins, by the rule's place; counted from 1.
+
+    A line that looks like a beginning may lie inside a text of several lines: there the file up to
+    this line is not TOML.
+    """
+    found: dict[int, int] = {}
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        if _BEGINNING.match(line):
+            try:
+                so_far = tomllib.loads("".join(lines[:number]))["rule"]
+            except (ValueError, LookupError, RecursionError):
+                continue
+            found.setdefault(len(so_far) - 1, number)
+    return found
+
+
+def _rules(path: Path, text: str) -> tuple[Rule, ...]:
+    tables = _tables(path, text)
     rules = tuple(_rule(table, f"{path}: rule {number}") for number, table in enumerate(tables, 1))
     numbers = {MODERATED_ALIAS.name: "the built-in one that comes last"}
     for number, rule in enumerate(rules, 1):
@@ -49,12 +102,10 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     return rules
 
 
-def _tables(path: Path) -> list[dict[str, object]]:
+def _tables(path: Path, text: str) -> list[dict[str, object]]:
     """The file's tables, not looked into yet."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"{path} can't be read: {error.strerror}") from error
+        given = tomllib.loads(text)
     except ValueError as error:
         raise BadInput(f"{path} is not TOML: {error}") from error
     except RecursionError as error:

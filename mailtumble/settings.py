@@ -160,6 +160,13 @@ class Settings:
         least=0,
         most=7 * 24 * 60 * 60,
     )
+    upgrade_wait_s: float = _number(
+        900.0,
+        "How long a shard waits at a record that only a newer release can read, before it is"
+        " quarantined.",
+        least=0,
+        most=15 * 60,
+    )
     send_window_s: float = _number(
         5.0, "How long after its claim a mail may be handed to SES.", least=2.5, most=60 * 60
     )

@@ -22,7 +22,7 @@ from mailtumble.definition import load_definition, physical_name
 from mailtumble.intake.notification import NO_VERIFICATION
 from mailtumble.intake.sns import SnsVerifier, Verifier
 from mailtumble.lookup import open_repository
-from mailtumble.moderation_rules import read_rules
+from mailtumble.moderation_rules import RulesFile, read_rules_file
 from mailtumble.ports.world import Account, AliasRepository, MessageQueue, ObjectStore, Transport
 from mailtumble.sender.claims import ClaimTimes
 from mailtumble.setting_kinds import read_names, read_numbers
@@ -146,6 +146,15 @@ class Wiring:
             ]
         return SnsVerifier(topics, now=self.clock.now)
 
+    def rules_file(self) -> RulesFile:
+        """Read the moderation rules; none without a file.
+
+        Raises:
+            BadInput: the file can't be used.
+        """
+        path = self.settings.moderation_rules
+        return read_rules_file(Path(path)) if path else RulesFile((), "")
+
     def rules(self) -> CoreRules:
         """What core decides by.
 
@@ -153,12 +162,13 @@ class Wiring:
             BadInput: the file with the moderation rules can't be used.
         """
         settings = self.settings
-        path = settings.moderation_rules
+        file = self.rules_file()
         return CoreRules(
             mail=Rules(
                 lifetime_us=round(settings.lifetime_h * HOUR_US),
                 on_unknown=settings.policy(),
-                moderation=read_rules(Path(path)) if path else (),
+                moderation=file.rules,
+                rules_digest=file.digest,
                 breaker=self._breaker(),
             ),
             suppression=SuppressionRules(
@@ -198,6 +208,7 @@ class Wiring:
                 call_us=round((CONNECT_TIMEOUT_S + settings.call_timeout_s * 1.25 + 1) * SECOND_US),
             ),
             unknown_wait_us=round(settings.unknown_wait_s * SECOND_US),
+            upgrade_wait_us=round(settings.upgrade_wait_s * SECOND_US),
             quota_every_us=round(settings.quota_poll_s * SECOND_US),
             rate_fraction=settings.rate_fraction,
             daily_reserve=settings.daily_reserve,

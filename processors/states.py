@@ -27,14 +27,39 @@ Upcaster = Callable[[Plain], Plain]
 
 VERSIONS: Final[Mapping[str, int]] = {
     "address": 1,
-    "dispatch": 1,
+    "dispatch": 2,
     "fleet": 1,
-    "mail": 1,
+    "mail": 2,
     "undecided": 1,
 }
 """The version in which each aggregate's state is stored today."""
 
-UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
+
+def _with_policy(received: Plain | None) -> Plain | None:
+    return None if received is None else {**received, "dmarc_policy": ""}
+
+
+def _mail_by_default_route(plain: Plain) -> Plain:
+    """There was one way out, and the sender's DMARC policy was not recorded."""
+    sending = plain["sending"]
+    targets = [{**target, "route": ""} for target in sending["targets"]]
+    received = _with_policy(plain["received"])
+    return {**plain, "received": received, "sending": {**sending, "targets": targets}}
+
+
+def _dispatch_by_default_route(plain: Plain) -> Plain:
+    """There was one way out, and the sender's DMARC policy was not recorded."""
+    attempts = [
+        {**attempt, "scheduled": {**attempt["scheduled"], "route": ""}}
+        for attempt in plain["attempts"]
+    ]
+    return {**plain, "mail": _with_policy(plain["mail"]), "attempts": attempts}
+
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
+    ("dispatch", 1): _dispatch_by_default_route,
+    ("mail", 1): _mail_by_default_route,
+}
 """(aggregate, version it takes) -> the step to the next version."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schemas.errors import UndecodableRecord, UnknownEventVersion
+from schemas.values import PERMANENT
 
 Payload = Mapping[str, Any]
 Upcaster = Callable[[Payload], Payload]
@@ -46,10 +47,79 @@ def _resumed_by_tenant(payload: Payload) -> Payload:
     return {"scope": payload["tenant"], "by": payload["by"], "why": payload["why"]}
 
 
+_NO_SOURCE = {"digest": "", "domain_digest": "", "spf": ""}
+"""The sender of a mail, where the log does not tell it."""
+
+
+def _bounced_somehow(payload: Payload) -> Payload:
+    """Of a bounce of an address, only whether it was permanent was recorded."""
+    kept = {name: each for name, each in payload.items() if name != "permanent"}
+    bounce_type = PERMANENT if payload["permanent"] else "Transient"
+    more = {"bounce_type": bounce_type, "bounce_subtype": "", "enhanced_status": ""}
+    return {**kept, **more, "source": _NO_SOURCE}
+
+
+def _complained_of_something(payload: Payload) -> Payload:
+    """What was said in a complaint was not recorded at the address, nor who had sent the mail."""
+    return {**payload, "feedback_type": "", "complaint_subtype": "", "source": _NO_SOURCE}
+
+
+def _delivered_by_somebody(payload: Payload) -> Payload:
+    """Who had sent the mail was not recorded at the address."""
+    return {**payload, "source": _NO_SOURCE}
+
+
+def _without_status(payload: Payload) -> Payload:
+    """The enhanced status of a bounce was not recorded."""
+    return {**payload, "enhanced_status": ""}
+
+
+def _complaint_by_type(payload: Payload) -> Payload:
+    """The feedback type was called the complaint's type, and SES's subtype was not recorded."""
+    kept = {name: each for name, each in payload.items() if name != "complaint_type"}
+    return {**kept, "feedback_type": payload["complaint_type"], "complaint_subtype": ""}
+
+
+def _delayed_somehow(payload: Payload) -> Payload:
+    """What the server said was not recorded."""
+    return {**payload, "enhanced_status": "", "diagnostic": ""}
+
+
+def _without_policy(payload: Payload) -> Payload:
+    """The sender's DMARC policy was not recorded."""
+    return {**payload, "dmarc_policy": ""}
+
+
+def _by_some_rule(payload: Payload) -> Payload:
+    """Which version of the rules file decided was not recorded."""
+    return {**payload, "rules_digest": "", "rule_line": 0}
+
+
+def _targets_by_default_route(payload: Payload) -> Payload:
+    """There was one way out."""
+    return {**payload, "targets": [{**each, "route": ""} for each in payload["targets"]]}
+
+
+def _by_default_route(payload: Payload) -> Payload:
+    """There was one way out."""
+    return {**payload, "route": ""}
+
+
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("AddressBounced", 1): _bounced_somehow,
+    ("AddressComplained", 1): _complained_of_something,
+    ("AddressDelivered", 1): _delivered_by_somebody,
+    ("BounceReceived", 1): _without_status,
+    ("ComplaintReceived", 1): _complaint_by_type,
+    ("DeliveryDelayed", 1): _delayed_somehow,
+    ("MailReceived", 1): _without_policy,
+    ("ModerationDecided", 1): _by_some_rule,
     ("RouteResolved", 1): _always_unmoderated,
+    ("RouteResolved", 2): _targets_by_default_route,
+    ("SendScheduled", 1): _by_default_route,
     ("SendCancelRequested", 1): _ends_parked,
     ("SendStarted", 1): _unwatched,
+    ("SendStarted", 2): _by_default_route,
     ("SendUnknown", 1): _called_some_time,
     ("SendingPaused", 1): _paused_by_tenant,
     ("SendingResumed", 1): _resumed_by_tenant,

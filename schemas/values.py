@@ -193,10 +193,33 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailSource:
+    """Who sent a mail, for an address's own subject: by keyed digests, which tell no addresses.
+
+    Attributes:
+        digest: of the envelope sender, without what follows a ``+``; empty for the null sender.
+        domain_digest: of the envelope sender's domain; empty for the null sender.
+        spf: what SES's scanner said of the envelope sender (see :class:`Verdicts`).
+    """
+
+    digest: str = ""
+    domain_digest: str = ""
+    spf: str = ""
+
+
+UNKNOWN_SOURCE: Final = MailSource()
+"""The sender of a mail that was told of before senders were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One address that an alias stands for."""
+    """One address that an alias stands for.
+
+    ``route`` names the way out by which mail to it leaves; it is empty for the default one.
+    """
 
     address: str = personal()
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

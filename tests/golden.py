@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +41,7 @@ from schemas.events import (
     RouteExpired,
     RouteNotFound,
     RouteReopened,
+    RouteResolved,
     SendCancelled,
     SendCancelRequested,
     SendExpired,
@@ -55,6 +56,7 @@ from schemas.events import (
     SendTimeSet,
     TargetReopened,
     Versions,
+    WorkerStarted,
 )
 from schemas.ids import derive, fingerprint
 from schemas.structure import from_plain, to_plain
@@ -62,6 +64,7 @@ from schemas.upcasters import upcast
 from schemas.values import (
     Command,
     DeferReason,
+    MailSource,
     ModerationAction,
     OnExpiry,
     Schedule,
@@ -87,16 +90,16 @@ _BY_NAME: Final = {kind.__name__: kind for kind in EVENT_TYPES}
 def _samples() -> tuple[Event, ...]:
     attempt = "2f6f3a1e-0d57-5ab4-9df0-6f2a7c1f9f10"
     return (
-        samples.received(subject_line="Grüße aus Köln"),
-        samples.resolved("bob@example.org", "carol@example.org"),
+        samples.received(subject_line="Grüße aus Köln", dmarc_policy="quarantine"),
+        by_routes(samples.resolved("bob@example.org", "carol@example.org")),
         RouteNotFound(tried=("sales@example.com", "@example.com")),
         RouteDeferred(reason="timed out", number=2, retry_at=samples.after(4)),
         RouteExpired(reason="timed out"),
-        samples.scheduled(attempt, possible_duplicate=True, number=2),
+        samples.scheduled(attempt, possible_duplicate=True, number=2, route="relay"),
         SendCancelRequested(target=0, attempt_id=attempt, reason="accepted after all"),
         SendParked(target=1, reason="nobody knows whether SES has the mail"),
         MailCompleted(ended={"completed": 1, "bounced": 1}),
-        samples.started(attempt, round_=1),
+        replace(samples.started(attempt, round_=1), route="relay"),
         samples.accepted(attempt),
         samples.deferred(DeferReason.THROTTLED, attempt),
         samples.failed(attempt),
@@ -106,7 +109,7 @@ def _samples() -> tuple[Event, ...]:
         samples.delivered(attempt),
         samples.delayed(attempt),
         samples.bounced(attempt),
-        samples.complained(attempt),
+        replace(samples.complained(attempt), complaint_subtype="OnAccountSuppressionList"),
         samples.rejected(attempt),
         samples.fired(TimerKind.UNKNOWN, attempt, 1, samples.after(60)),
         QuotaObserved(max_send_rate=13.3, max_24h=50_000),
@@ -120,10 +123,22 @@ def _samples() -> tuple[Event, ...]:
             object_key="quarantine/core/shardId-000000000002/1",
         ),
         RecordRedriven(quarantined=derive("quarantine", "core", "1"), by="ann"),
+        WorkerStarted(
+            application="core",
+            release="0.1.0",
+            settings_digest="0123456789abcdef0123456789abcdef",
+            rules_digest="",
+        ),
         *moderated(),
         *_ordered(attempt),
         *addresses(),
     )
+
+
+def by_routes(route: RouteResolved) -> RouteResolved:
+    """The first target by a way out of its own."""
+    first, *others = route.targets
+    return replace(route, targets=(replace(first, route="relay"), *others))
 
 
 def moderated() -> tuple[Event, ...]:
@@ -131,7 +146,12 @@ def moderated() -> tuple[Event, ...]:
     return (
         RouteReopened(by="ann", expires_at=samples.after(60)),
         ModerationDecided(
-            action=ModerationAction.HOLD, rule="spam", reason="SES says so", tags=("list",)
+            action=ModerationAction.HOLD,
+            rule="spam",
+            reason="SES says so",
+            tags=("list",),
+            rules_digest="0123456789abcdef0123456789abcdef",
+            rule_line=7,
         ),
         MailHeld(
             rule="spam",
@@ -187,16 +207,33 @@ def _ordered(attempt: str) -> tuple[Event, ...]:
 def addresses() -> tuple[Event, ...]:
     """What is told of an address."""
     address = "bob@example.org"
+    source = MailSource(
+        digest="00112233445566778899aabbccddeeff",
+        domain_digest="ffeeddccbbaa99887766554433221100",
+        spf="PASS",
+    )
     return (
         AddressBounced(
             address=address,
             mail_id=samples.MAIL_ID,
-            permanent=True,
             happened_at=samples.after(4),
+            bounce_type="Permanent",
+            bounce_subtype="NoEmail",
+            enhanced_status="5.1.1",
             diagnostic="smtp; 550 5.1.1",
+            source=source,
         ),
-        AddressComplained(address=address, mail_id=samples.MAIL_ID, happened_at=samples.after(5)),
-        AddressDelivered(address=address, mail_id=samples.MAIL_ID, happened_at=samples.after(6)),
+        AddressComplained(
+            address=address,
+            mail_id=samples.MAIL_ID,
+            happened_at=samples.after(5),
+            feedback_type="abuse",
+            complaint_subtype="",
+            source=source,
+        ),
+        AddressDelivered(
+            address=address, mail_id=samples.MAIL_ID, happened_at=samples.after(6), source=source
+        ),
         AddressSuppressed(
             address=address,
             reason=SuppressionReason.PERMANENT,
@@ -213,7 +250,7 @@ def sample(event: Event) -> EventEnvelope:
     decided = name in _DECIDED
     return EventEnvelope(
         id=derive("golden", name),
-        subject="fleet" if name == "QuotaObserved" else samples.SUBJECT,
+        subject="fleet" if name in ("QuotaObserved", "WorkerStarted") else samples.SUBJECT,
         cause=derive("golden-cause", name),
         after=Head(derive("golden-before"), fingerprint(b"before")) if decided else None,
         recorded_at=samples.after(2) + 123_456,

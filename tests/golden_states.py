@@ -70,10 +70,10 @@ def _of_mail() -> Sequence[Event]:
     attempt = "attempt-1"
     moderated = golden.moderated()
     return (
-        samples.received(),
-        samples.resolved("bob@example.org", "carol@example.org"),
+        samples.received(dmarc_policy="quarantine"),
+        golden.by_routes(samples.resolved("bob@example.org", "carol@example.org")),
         *moderated,
-        samples.scheduled(attempt),
+        samples.scheduled(attempt, route="relay"),
         samples.scheduled("attempt-2", target=1, address="carol@example.org"),
         samples.started(attempt),
         samples.accepted(attempt),

@@ -198,6 +198,8 @@ def delayed(attempt: str = "attempt-1", target: int = 0) -> DeliveryDelayed:
         provider_message_id=SES_ID,
         happened_at=after(2),
         delay_type="MailboxFull",
+        enhanced_status="4.2.2",
+        diagnostic="smtp; 452 4.2.2 mailbox full",
     )
 
 
@@ -211,6 +213,7 @@ def bounced(attempt: str = "attempt-1", target: int = 0) -> BounceReceived:
         bounce_type="Permanent",
         bounce_subtype="General",
         diagnostic="smtp; 550 5.1.1 user unknown",
+        enhanced_status="5.1.1",
     )
 
 
@@ -221,7 +224,7 @@ def complained(attempt: str = "attempt-1", target: int = 0) -> ComplaintReceived
         attempt_id=attempt,
         provider_message_id=SES_ID,
         happened_at=after(5),
-        complaint_type="abuse",
+        feedback_type="abuse",
     )
 
 

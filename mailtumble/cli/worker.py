@@ -11,6 +11,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from mailtumble.local.ministack import free_port
 from mailtumble.logs import about, log_to_stderr
 from mailtumble.settings import variable_of
 from mailtumble.wiring import Wiring
+from mailtumble.worker import starts
 from mailtumble.worker.emf import EVERY_S, EmbeddedMetrics
 from mailtumble.worker.heaps import keep_few_heaps
 from schemas.errors import BadInput
@@ -115,11 +117,20 @@ async def _serve(name: str, kind: str, wired: Wiring, status_file: Path | None) 
     # again spares a fifth of the CPU (benchmarks/pipeline.py).
     gc.collect()
     gc.freeze()
+    if name not in starts.SILENT:
+        _announce(name, wired, stop)
     try:
         await host.run(stop, ready)
     finally:
         if status_file is not None:
             status_file.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file, at the end
+
+
+def _announce(name: str, wired: Wiring, stop: asyncio.Event) -> None:
+    """Say on the log what the worker was started with; beside its work, on a thread of its own."""
+    fact = starts.started(name, wired.settings, wired.rules_file().digest, wired.clock.now())
+    arguments = (fact, wired.stream(), wired.clock.now, stop.is_set)
+    Thread(target=starts.announce, args=arguments, name="start", daemon=True).start()
 
 
 def _host(name: str, kind: str, wired: Wiring, web_port: int) -> Any:  # noqa: ANN401 - one of five

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -34,6 +34,8 @@ SOURCE: Final = "intake"
 NO_VERIFICATION: Final = NoVerification()
 SET_UP: Final = "Successfully validated SNS topic for Amazon SES"
 """What SES publishes when a topic becomes an event destination: text, no JSON."""
+ENHANCED_STATUS: Final = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
+"""A status code of RFC 3463, section 2."""
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 """Half a character of UTF-16, itself or escaped."""
 
@@ -50,6 +52,7 @@ class Arrival:
     bucket: str
     object_key: str
     verdicts: Verdicts
+    dmarc_policy: str = ""
 
     def facts(self, size_bytes: int, notification_key: str) -> tuple[Fact, ...]:
         """One ``MailReceived`` a recipient, each about a mail of its own."""
@@ -67,6 +70,7 @@ class Arrival:
             notification_key=notification_key,
             received_at=self.received_at,
             verdicts=self.verdicts,
+            dmarc_policy=self.dmarc_policy,
         )
         subject = mail_subject(mail_id(self.ses_message_id, recipient))
         name = derive("received", self.ses_message_id, recipient.lower())
@@ -159,6 +163,7 @@ def _arrival(message: Mapping[str, Any]) -> Arrival:
         bucket=_text(action["bucketName"]),
         object_key=_text(action["objectKey"]),
         verdicts=Verdicts(**verdicts),
+        dmarc_policy=str(receipt.get("dmarcPolicy") or "").lower(),
     )
 
 
@@ -227,18 +232,37 @@ def _delivered(about: _About, detail: Mapping[str, Any], at: int) -> Event:
     )
 
 
+def _first(recipients: object) -> Mapping[str, Any]:
+    """Return what is said of the recipient; a mail of ours has one."""
+    return recipients[0] if isinstance(recipients, list) and recipients else {}
+
+
+def _diagnostic(recipient: Mapping[str, Any]) -> str:
+    return str(recipient.get("diagnosticCode") or "")
+
+
+def _status(recipient: Mapping[str, Any]) -> str:
+    """Return the enhanced status code (RFC 3463); where SES gives none, that of the diagnostic."""
+    given = str(recipient.get("status") or "")
+    found = ENHANCED_STATUS.fullmatch(given) or ENHANCED_STATUS.search(_diagnostic(recipient))
+    return found[0] if found else ""
+
+
 def _delayed(about: _About, detail: Mapping[str, Any], at: int) -> Event:
+    recipient = _first(detail.get("delayedRecipients"))
     return DeliveryDelayed(
         target=about.target,
         attempt_id=about.attempt_id,
         provider_message_id=about.provider_message_id,
         happened_at=at,
         delay_type=str(detail.get("delayType", "")),
+        enhanced_status=_status(recipient),
+        diagnostic=_diagnostic(recipient),
     )
 
 
 def _bounced(about: _About, detail: Mapping[str, Any], at: int) -> Event:
-    recipients: Sequence[Mapping[str, Any]] = detail.get("bouncedRecipients") or [{}]
+    recipient = _first(detail.get("bouncedRecipients"))
     return BounceReceived(
         target=about.target,
         attempt_id=about.attempt_id,
@@ -246,7 +270,8 @@ def _bounced(about: _About, detail: Mapping[str, Any], at: int) -> Event:
         happened_at=at,
         bounce_type=str(detail["bounceType"]),
         bounce_subtype=str(detail.get("bounceSubType", "")),
-        diagnostic=str(recipients[0].get("diagnosticCode", "")),
+        diagnostic=_diagnostic(recipient),
+        enhanced_status=_status(recipient),
     )
 
 
@@ -256,7 +281,8 @@ def _complained(about: _About, detail: Mapping[str, Any], at: int) -> Event:
         attempt_id=about.attempt_id,
         provider_message_id=about.provider_message_id,
         happened_at=at,
-        complaint_type=str(detail.get("complaintFeedbackType", "")),
+        feedback_type=str(detail.get("complaintFeedbackType") or ""),
+        complaint_subtype=str(detail.get("complaintSubType") or ""),
     )
 
 

@@ -24,7 +24,7 @@ class Entry:
     """One attempt that waits: all that is needed to send it, so that no other read is.
 
     ``alias`` is what it goes out from, ``route`` the alias by which it was looked up. ``wanted``: a
-    person has let it go, when it was queued.
+    person has let it go, when it was queued. ``outbound_route`` is the way out that it leaves by.
     """
 
     subject: str
@@ -48,6 +48,7 @@ class Entry:
     envelope_sender: str
     bucket: str
     object_key: str
+    outbound_route: str = ""
 
     def is_over(self, now: int) -> bool:
         """Whether it is to be taken out without a call."""
@@ -112,6 +113,7 @@ def entry_of(subject: str, dispatch: Dispatch, attempt: Attempt) -> Entry:
         envelope_sender=mail.envelope_sender,
         bucket=mail.bucket,
         object_key=mail.object_key,
+        outbound_route=scheduled.route,
     )
 
 
@@ -125,7 +127,11 @@ def withdrawal(subject: str, attempt: Attempt) -> Delete:
 
 
 def read_entry(item: Item) -> Entry:
-    """An entry as the table holds it."""
-    fields: dict[str, Any] = {name: item[name] for name in Entry.__slots__ if name != "bucket"}
+    """Return an entry as the table holds it.
+
+    What another release has added is ignored, and what it did not know yet has its default.
+    """
+    names = (name for name in Entry.__slots__ if name != "bucket" and name in item)
+    fields: dict[str, Any] = {name: item[name] for name in names}
     fields["tags"] = tuple(fields["tags"])
     return Entry(bucket=text(item, "mail_bucket"), **fields)

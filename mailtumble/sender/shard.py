@@ -327,6 +327,7 @@ class SenderShard:
             send_before=job.send_before,
             owner=self._settings.owner,
             watched=standing.watched,
+            route=entry.outbound_route,
         )
         return self._fact(derive("started", entry.attempt_id, str(entry.round)), entry, event)
 

@@ -32,6 +32,7 @@ from schemas.events import (
     SendingStopped,
     SendTimeSet,
     TimerFired,
+    WorkerStarted,
 )
 from schemas.values import ALWAYS, OnExpiry, Schedule, TimerKind
 
@@ -42,7 +43,7 @@ Address = (
 )
 Kept = SendingPaused | SendingResumed | AliasChanged | AliasRemoved
 Stopped = SendingStopped | SendingRestored
-Other = TimerFired | QuotaObserved | RecordQuarantined | RecordRedriven
+Other = TimerFired | QuotaObserved | RecordQuarantined | RecordRedriven | WorkerStarted
 AFTER_HOLDING: Final = {
     OnExpiry.EXPIRE: "it expires",
     OnExpiry.APPROVE: "it goes",
@@ -63,7 +64,13 @@ def operation(event: Operation, recorded_at: int) -> str:
             return _kept(event)
         case SendingStopped() | SendingRestored():
             return _stopped(event)
-        case TimerFired() | QuotaObserved() | RecordQuarantined() | RecordRedriven():
+        case (
+            TimerFired()
+            | QuotaObserved()
+            | RecordQuarantined()
+            | RecordRedriven()
+            | WorkerStarted()
+        ):
             return _other(event)
         case _:
             return _address(event)
@@ -111,7 +118,8 @@ def _address(event: Address) -> str:
     match event:
         case AddressBounced():
             kind = "for good" if event.permanent else "for now"
-            return f"mail {event.mail_id} came back {kind}{in_brackets(event.diagnostic)}"
+            about = in_brackets(event.enhanced_status, event.diagnostic)
+            return f"mail {event.mail_id} came back {kind}{about}"
         case AddressComplained():
             return f"somebody called mail {event.mail_id} spam"
         case AddressDelivered():
@@ -179,4 +187,11 @@ def _other(event: Other) -> str:
         case RecordRedriven():
             return f"{event.by} put the quarantined record {event.quarantined} back"
         case _:
-            assert_never(event)
+            return _started(event)
+
+
+def _started(event: WorkerStarted) -> str:
+    rules = f" and rules {event.rules_digest}" if event.rules_digest else ""
+    return (
+        f"{event.application} {event.release} started with settings {event.settings_digest}{rules}"
+    )

@@ -192,13 +192,14 @@ def _feedback(event: Feedback) -> str:
         case DeliveryConfirmed():
             return f"the receiving server took it{in_brackets(event.smtp_response)}"
         case DeliveryDelayed():
-            delay = in_brackets(event.delay_type)
+            delay = in_brackets(event.delay_type, event.enhanced_status, event.diagnostic)
             return f"the receiving server does not take it yet{delay}; SES goes on trying"
         case BounceReceived():
             kind = "/".join(part for part in (event.bounce_type, event.bounce_subtype) if part)
             return f"it came back{in_brackets(kind, event.diagnostic)}"
         case ComplaintReceived():
-            return f"the person there called it spam{in_brackets(event.complaint_type)}"
+            about = in_brackets(event.feedback_type, event.complaint_subtype)
+            return f"the person there called it spam{about}"
         case SendRejected():
             return f"SES refused it after all, and sent nothing{in_brackets(event.reason)}"
         case _:

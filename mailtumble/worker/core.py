@@ -24,6 +24,7 @@ from processors import mail
 from processors.bounces.decider import SuppressionRules
 from processors.kernel import NO_RETURNS, Timer
 from processors.mail.returns import news
+from processors.moderation.breaker import source_of
 from processors.routing.decider import Answer, Found, NotFound, Unavailable
 from processors.routing.names import choose
 from processors.sending.schedule import window_problem
@@ -39,14 +40,15 @@ from schemas.events import (
     ComplaintReceived,
     DeliveryConfirmed,
     Event,
+    MailReceived,
     QuotaObserved,
     RecordQuarantined,
     RecordRedriven,
     SendingPaused,
     TimerFired,
 )
-from schemas.ids import FLEET_SUBJECT, address_subject, derive, mail_of
-from schemas.values import PERMANENT, SECOND_US, TimerKind
+from schemas.ids import FLEET_SUBJECT, address_digest, address_subject, derive, mail_of
+from schemas.values import SECOND_US, UNKNOWN_SOURCE, MailSource, TimerKind
 
 NAME: Final = "core"
 
@@ -177,12 +179,26 @@ class Core:
         targets = accepted.after.sending.targets
         if not 0 <= event.target < len(targets):
             return ()
-        told = _of_address(mail_of(accepted.record.subject) or "", targets[event.target], event)
+        source = self._source(accepted.after.received)
+        mail_id = mail_of(accepted.record.subject) or ""
+        told = _of_address(mail_id, targets[event.target], event, source)
         if told is None:
             return ()
         name = derive("address", accepted.record.id, str(index))
         subject = address_subject(told.address, self._address_key)
         return (Fact(name, subject, accepted.record.id, NAME, (told,)),)
+
+    def _source(self, received: MailReceived | None) -> MailSource:
+        """Return who sent a mail, by the digests that count what comes back to a sender."""
+        if received is None:
+            return UNKNOWN_SOURCE
+        address = source_of(received.envelope_sender)
+        domain = address.rpartition("@")[2]
+        return MailSource(
+            digest=address_digest(address, self._address_key) if address else "",
+            domain_digest=address_digest(domain, self._address_key) if domain else "",
+            spf=received.verdicts.spf,
+        )
 
     def _with_headers(self, asked: Sequence[Question], found: Sequence[Answer]) -> Sequence[Answer]:
         """Read the headers of those that were found and need it; unread, the mail waits."""
@@ -255,24 +271,39 @@ class Core:
 
 
 def _of_address(
-    mail_id: str, target: TargetState, event: BounceReceived | ComplaintReceived | DeliveryConfirmed
+    mail_id: str,
+    target: TargetState,
+    event: BounceReceived | ComplaintReceived | DeliveryConfirmed,
+    source: MailSource,
 ) -> AddressBounced | AddressComplained | AddressDelivered | None:
     match event:
         case BounceReceived():
             return AddressBounced(
                 address=target.address,
                 mail_id=mail_id,
-                permanent=event.bounce_type == PERMANENT,
                 happened_at=event.happened_at,
+                bounce_type=event.bounce_type,
+                bounce_subtype=event.bounce_subtype,
+                enhanced_status=event.enhanced_status,
                 diagnostic=event.diagnostic,
+                source=source,
             )
-        case ComplaintReceived(happened_at=at):
-            return AddressComplained(address=target.address, mail_id=mail_id, happened_at=at)
+        case ComplaintReceived():
+            return AddressComplained(
+                address=target.address,
+                mail_id=mail_id,
+                happened_at=event.happened_at,
+                feedback_type=event.feedback_type,
+                complaint_subtype=event.complaint_subtype,
+                source=source,
+            )
         case DeliveryConfirmed(happened_at=at):
             # A record for each delivery would double the stream: only what changes something.
             if not target.watched:
                 return None
-            return AddressDelivered(address=target.address, mail_id=mail_id, happened_at=at)
+            return AddressDelivered(
+                address=target.address, mail_id=mail_id, happened_at=at, source=source
+            )
 
 
 def _answer(

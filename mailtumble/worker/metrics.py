@@ -104,7 +104,7 @@ AWAITS_UPGRADE: Final = _gauge(
     "shard_awaits_upgrade_seconds",
     READERS,
     "How long a shard has been waiting at a record that only a newer release can read; 0 if it does"
-    " not wait. After 900 s the record is quarantined.",
+    " not wait. After upgrade_wait_s (900 by default) the record is quarantined.",
     "shard",
     cloudwatch="AwaitsUpgradeMilliseconds",
     unit="Milliseconds",

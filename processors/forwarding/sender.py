@@ -34,7 +34,7 @@ ADDRESS_CHARACTERS_MAX = 96
 _SHOWN_CHARACTERS_MAX = 1_000  # looked at before shortening: a hostile name costs no time
 _LINE_CHARACTERS = 78  # RFC 5322 section 2.1.1: lines should not be longer
 
-UNKNOWN_SENDER = "unknown sender"
+UNKNOWN_SOURCE = "unknown sender"
 
 
 class Author(NamedTuple):
@@ -59,7 +59,7 @@ def sender_label(mailboxes: Sequence[Mailbox], envelope_sender: str) -> str:
     name = _shown(name, NAME_CHARACTERS_MAX)
     address = _shown(address, ADDRESS_CHARACTERS_MAX)
     if not address or not name or name.lower() == address.lower():
-        label = address or name or UNKNOWN_SENDER
+        label = address or name or UNKNOWN_SOURCE
     else:
         label = f"{name} ({address})"
     return label + _and_others(len(addressed) - 1)

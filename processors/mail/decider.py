@@ -36,16 +36,20 @@ from schemas.events import (
 from schemas.values import DAY_US, Command, Status, TimerKind, UnknownPolicy
 
 DECIDER: Final = "mail"
-RULE_VERSION: Final = 3
+RULE_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the settings say, in so far as decisions depend on it."""
+    """What the settings say, in so far as decisions depend on it.
+
+    ``rules_digest`` names the version of the file that ``moderation`` was read from; "" for none.
+    """
 
     lifetime_us: int = 3 * DAY_US
     on_unknown: UnknownPolicy = UnknownPolicy.RESEND
     moderation: tuple[Rule, ...] = ()
+    rules_digest: str = ""
     breaker: Breaker | None = field(default_factory=Breaker)
 
 
@@ -157,9 +161,9 @@ def _of_route(mail: Mail, answer: routing.Answer | None, rules: Rules) -> Verdic
         headers=answer.headers,
     )
     verdict = judge_mail(rules.moderation, facts)
-    if rules.breaker is None:
-        return verdict
-    return rules.breaker.judge(verdict, answer.of_alias, answer.of_source)
+    if rules.breaker is not None:
+        verdict = rules.breaker.judge(verdict, answer.of_alias, answer.of_source)
+    return replace(verdict, rules_digest=rules.rules_digest)
 
 
 def _completion(mail: Mail) -> tuple[Event, ...]:

@@ -131,7 +131,12 @@ def _by_rules(verdict: Verdict, now: int) -> tuple[Event, ...]:
     if not verdict.rule and not verdict.tags:
         return ()
     decided = ModerationDecided(
-        action=verdict.action, rule=verdict.rule, reason=verdict.reason, tags=verdict.tags
+        action=verdict.action,
+        rule=verdict.rule,
+        reason=verdict.reason,
+        tags=verdict.tags,
+        rules_digest=verdict.rules_digest,
+        rule_line=verdict.line,
     )
     match verdict.action:
         case ModerationAction.HOLD:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -47,6 +47,8 @@ class Rule:
         larger_than: bytes that the mail's size has to exceed; -1 for no such condition.
         smaller_than: bytes that the mail's size has to fall below; -1 for no such condition.
         moderated: whether the alias has to be flagged as moderated; None for no such condition.
+        line: at which line of the rules file it begins; 0 for a built-in rule, and for one that was
+            written in line.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Rule:
     larger_than: int = -1
     smaller_than: int = -1
     moderated: bool | None = None
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,8 @@ class Verdict:
     """What the rules say: the action, and which rule ("" for none) took it.
 
     The action is never TAG. ``tags`` are those of every rule that fitted before, each once;
-    ``expires_after_us`` and ``on_expiry`` matter where it is HOLD.
+    ``expires_after_us`` and ``on_expiry`` matter where it is HOLD. ``line`` is the rule's line in
+    the rules file, 0 for none, and ``rules_digest`` says which version of the file was asked.
     """
 
     action: ModerationAction
@@ -93,6 +97,8 @@ class Verdict:
     tags: tuple[str, ...]
     expires_after_us: int
     on_expiry: OnExpiry
+    line: int = 0
+    rules_digest: str = ""
 
 
 MODERATED_ALIAS: Final = Rule(
@@ -124,6 +130,7 @@ def judge_mail(rules: Sequence[Rule], facts: Facts) -> Verdict:
         tags=tuple(dict.fromkeys(tags)),
         expires_after_us=decisive.expires_after_us,
         on_expiry=decisive.on_expiry,
+        line=decisive.line,
     )
 
 

@@ -154,6 +154,7 @@ def _attempt(
         expires_at=expires_at,
         tenant=target.tenant,
         possible_duplicate=possible_duplicate or target.doubted,
+        route=target.route,
     )
 
 

@@ -70,6 +70,7 @@ class TargetState:
     ``past``: attempts that had come back when the target was reopened: told of late, they change
     nothing any more. ``ends_as``: how it ends if an attempt that is called off is out in time.
     ``watched``: bounces of the address are on record. ``reason``: why it ended so, in words.
+    ``route``: the way out that mail to it leaves by; empty for the default one.
     """
 
     address: str
@@ -88,6 +89,7 @@ class TargetState:
     ends_as: Status = Status.PARKED
     watched: bool = False
     reason: str = ""
+    route: str = ""
 
     @property
     def provider_message_id(self) -> str:
@@ -136,7 +138,12 @@ def evolve(sending: Sending, event: Event) -> Sending:
     match event:
         case RouteResolved(tenant=tenant):
             states = tuple(
-                TargetState(address=each.address, tenant=tenant, doubted=sending.doubted)
+                TargetState(
+                    address=each.address,
+                    tenant=tenant,
+                    doubted=sending.doubted,
+                    route=each.route,
+                )
                 for each in event.targets
             )
             return replace(

@@ -48,6 +48,7 @@ from schemas.events.operation import (
     SendingResumed,
     SendingStopped,
     TimerFired,
+    WorkerStarted,
 )
 from schemas.events.sending import (
     MailCompleted,
@@ -118,6 +119,7 @@ Event = (
     | SendingRestored
     | AliasChanged
     | AliasRemoved
+    | WorkerStarted
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = Event.__args__
@@ -129,8 +131,17 @@ class Versions:
 
     current: ClassVar[Mapping[type[Event], int]] = {
         **dict.fromkeys(EVENT_TYPES, 1),
-        RouteResolved: 2,
-        SendStarted: 2,
+        AddressBounced: 2,
+        AddressComplained: 2,
+        AddressDelivered: 2,
+        BounceReceived: 2,
+        ComplaintReceived: 2,
+        DeliveryDelayed: 2,
+        MailReceived: 2,
+        ModerationDecided: 2,
+        RouteResolved: 3,
+        SendScheduled: 2,
+        SendStarted: 3,
         SendUnknown: 2,
         SendCancelRequested: 2,
         SendingPaused: 2,
@@ -191,4 +202,5 @@ __all__ = [
     "TargetReopened",
     "TimerFired",
     "Versions",
+    "WorkerStarted",
 ]

@@ -18,7 +18,11 @@ from schemas.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailReceived:
-    """SES took a mail in for one envelope recipient; its bytes lie in S3."""
+    """SES took a mail in for one envelope recipient; its bytes lie in S3.
+
+    ``dmarc_policy`` is what the domain in From asks of receivers for mail that fails DMARC
+    (``none``, ``quarantine`` or ``reject``); it is empty if SES did not tell.
+    """
 
     ses_message_id: str
     recipient: str = personal()
@@ -30,6 +34,7 @@ class MailReceived:
     notification_key: str
     received_at: int
     verdicts: Verdicts
+    dmarc_policy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +83,19 @@ class RouteReopened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModerationDecided:
-    """The rules that apply to the mail: it passes, is held or refused; and its tags."""
+    """The rules that apply to the mail: it passes, is held or refused; and its tags.
+
+    ``rules_digest`` names the version of the rules file (as ``WorkerStarted`` has it) and
+    ``rule_line`` the line at which ``rule`` begins there. The digest is empty without a file; the
+    line is 0 if no rule of the file decided.
+    """
 
     action: ModerationAction
     rule: str
     reason: str
     tags: tuple[str, ...]
+    rules_digest: str = ""
+    rule_line: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

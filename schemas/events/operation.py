@@ -19,6 +19,26 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted:
+    """A worker started with these settings, for the first time on a day (UTC).
+
+    Further starts of the same application with the same release, settings and rules on that day say
+    nothing new, and have the same id.
+
+    Attributes:
+        application: which one.
+        release: mailtumble's version.
+        settings_digest: of all settings except the secret ones.
+        rules_digest: of the file of moderation rules; empty without one.
+    """
+
+    application: str
+    release: str
+    settings_digest: str
+    rules_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaObserved:
     """GetAccount answered with other limits than before (-1: no limit)."""
 

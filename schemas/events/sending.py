@@ -11,7 +11,10 @@ from schemas.values import DeferReason, Observer, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendScheduled:
-    """One attempt at one target may be made from ``due_at`` on, and not after ``expires_at``."""
+    """One attempt at one target may be made from ``due_at`` on, and not after ``expires_at``.
+
+    ``route`` names the way out that it is to leave by; it is empty for the default one.
+    """
 
     target: int
     address: str = personal()
@@ -21,6 +24,7 @@ class SendScheduled:
     expires_at: int
     tenant: str
     possible_duplicate: bool = False
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ class SendStarted:
     """SES will be called at ``instant_at`` and in no case after ``send_before``.
 
     ``watched``: bounces of the address are on record, so that a delivery is worth telling.
+    ``route`` names the way out that the call is made by; it is empty for the default one.
     """
 
     target: int
@@ -88,6 +93,7 @@ class SendStarted:
     send_before: int
     owner: str
     watched: bool = False
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

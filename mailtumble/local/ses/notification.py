@@ -117,6 +117,7 @@ def _receipt(receipt: ReceiptContext) -> JsonObject:
         "processingTimeMillis": receipt.processing_time_ms,
         "recipients": list(receipt.recipients),
         **verdicts,
+        "dmarcPolicy": "none",
         "action": {
             "type": "S3",
             "topicArn": receipt.topic_arn,

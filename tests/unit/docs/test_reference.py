@@ -188,6 +188,7 @@ def test_only_events_about_something_else_are_silent() -> None:
         "SendingStopped",
         "AliasChanged",
         "AliasRemoved",
+        "WorkerStarted",
     }
 
 

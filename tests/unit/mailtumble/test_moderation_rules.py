@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailtumble.moderation_rules import KEYS, LIST_LENGTH_MAX, RULES_MAX, read_rules
+from mailtumble.moderation_rules import (
+    DIGEST_LENGTH,
+    KEYS,
+    LIST_LENGTH_MAX,
+    RULES_MAX,
+    read_rules,
+    read_rules_file,
+)
 from processors.moderation.rules import (
     Facts,
     Rule,
@@ -96,6 +103,60 @@ def test_every_key_can_be_written(path: Path) -> None:
         ),
         Rule(name="rest", action=ModerationAction.PASS, smaller_than=1),
     )
+
+
+LINES = (
+    """# Rules
+[[rule]]
+name = "one"
+action = "pass"
+
+  [[ rule ]]  # indented
+name = "two"
+reason = 'a reason'
+action = "tag"
+tag = """
+    '"""x"""'
+    """
+[["rule"]]
+name = "three"
+header = { Subject = """
+    '"""a\\\n[[rule]]\\\n"""'
+    """ }
+action = "pass"
+[[rule]]
+name = "four"
+action = "hold"
+"""
+)
+
+
+def test_each_rule_knows_its_line(path: Path) -> None:
+    """A text of several lines may look like the beginning of a rule."""
+    path.write_text(LINES, encoding="utf-8")
+    rules = read_rules(path)
+    lines = LINES.splitlines()
+    assert [each.name for each in rules] == ["one", "two", "three", "four"]
+    assert [f'name = "{each.name}"' == lines[each.line] for each in rules] == [True] * 4
+    assert LINES.count("[[rule]]") == 3  # one of them within a text
+
+
+def test_a_rule_that_is_written_in_line_has_no_line_of_its_own(path: Path) -> None:
+    """TOML allows it; there is no line at which it begins."""
+    (rule,) = _read(path, 'rule = [{ name = "one", action = "pass" }]')
+    assert rule.line == 0
+
+
+def test_the_digest_names_the_very_bytes_of_the_file(path: Path) -> None:
+    """A comment more is another version: the lines of rules move with it."""
+    path.write_text('[[rule]]\nname = "one"\naction = "pass"\n', encoding="utf-8")
+    one = read_rules_file(path)
+    assert (len(one.digest), one.rules) == (DIGEST_LENGTH, read_rules(path))
+    path.write_text("# more\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    other = read_rules_file(path)
+    assert other.rules == one.rules
+    assert (other.rules[0].line, one.rules[0].line) == (2, 1)
+    assert other.digest != one.digest
 
 
 def test_the_least_that_can_be_written(path: Path) -> None:

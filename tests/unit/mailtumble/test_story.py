@@ -39,6 +39,7 @@ from schemas.events import (
     SendTimeSet,
     SendUnknown,
     TargetReopened,
+    WorkerStarted,
 )
 from schemas.ids import fingerprint, padded
 from schemas.values import (
@@ -223,9 +224,14 @@ PLAN = Schedule(not_before=RECEIVED_AT, delay_us=90 * SECOND_US, window="daily 0
          "bob@example.org: not sent: the address is suppressed: complaint"),
         (SendCancelled(target=0, attempt_id="a"),
          "bob@example.org: taken out of the queue; SES was not called"),
-        (AddressBounced(address="joe@x", mail_id="m", permanent=True, happened_at=0,
-                        diagnostic="550 no"),
-         "mail m came back for good (550 no)"),
+        (AddressBounced(address="joe@x", mail_id="m", bounce_type="Permanent", happened_at=0,
+                        enhanced_status="5.1.1", diagnostic="550 no"),
+         "mail m came back for good (5.1.1: 550 no)"),
+        (WorkerStarted(application="core", release="0.1", settings_digest="ab12", rules_digest=""),
+         "core 0.1 started with settings ab12"),
+        (WorkerStarted(application="core", release="0.1", settings_digest="ab12",
+                       rules_digest="cd34"),
+         "core 0.1 started with settings ab12 and rules cd34"),
         (AddressComplained(address="joe@x", mail_id="m", happened_at=0),
          "somebody called mail m spam"),
         (AddressSuppressed(address="joe@x", reason=SuppressionReason.MANUAL, detail="ann",

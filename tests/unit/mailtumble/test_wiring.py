@@ -180,6 +180,7 @@ def test_the_plan_is_in_microseconds() -> None:
         lifetime_h=1.5,
         on_unknown="park",
         unknown_wait_s=0.5,
+        upgrade_wait_s=2.5,
         send_window_s=3,
         quota_poll_s=2.5,
         rate_fraction=0.75,
@@ -188,6 +189,7 @@ def test_the_plan_is_in_microseconds() -> None:
     assert (plan.bucket, plan.generation, plan.account) == ("mailtumble-mail", "g7", "eu-west-1")
     assert plan.rules.mail == Rules(lifetime_us=3 * HOUR_US // 2, on_unknown=UnknownPolicy.PARK)
     assert plan.unknown_wait_us == SECOND_US // 2
+    assert plan.upgrade_wait_us == 5 * SECOND_US // 2
     assert plan.times.send_us == 3 * SECOND_US
     assert plan.quota_every_us == 5 * SECOND_US // 2
     assert plan.rate_fraction == 0.75

@@ -18,6 +18,7 @@ PERSONAL = {
     "RouteNotFound": {"tried"},
     "SendScheduled": {"address"},
     "BounceReceived": {"diagnostic"},
+    "DeliveryDelayed": {"diagnostic"},
     "RouteReopened": {"by"},
     "MailApproved": {"by"},
     "MailRejected": {"by"},

@@ -12,8 +12,8 @@ from schemas.events import EVENT_TYPES, Event, Versions
 from tests import golden
 
 RECORDS = sorted(golden.FOLDER.glob("*.msgpack"))
-SEALED_LINES = 110
-SEAL = "364cc1f1cd01917a574f46e426d914d56dc8b4afccc2a408868f911d14b86502"
+SEALED_LINES = 134
+SEAL = "822bd3291e6b1dbeb98ccbe203d8fae03b252c3b0dacc95046acf62c2f528004"
 """Of the first lines of the manifest, as they were released: raise both with the next release."""
 CURRENT = [golden.FOLDER / golden.file_name(kind) for kind in EVENT_TYPES]
 

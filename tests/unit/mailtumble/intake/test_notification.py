@@ -41,13 +41,14 @@ def _sample(name: str) -> dict[str, Any]:
     return dict(json.loads((FOLDER / f"feedback-{name}-record.json").read_text(encoding="utf-8")))
 
 
-def _tagged(name: str, **tags: list[str]) -> dict[str, Any]:
+def tagged(name: str, **tags: list[str]) -> dict[str, Any]:
+    """SES's sample of feedback, about a mail of ours."""
     message = _sample(name)
     message["mail"]["tags"] = {**message["mail"].get("tags", {}), **TAGS, **tags}
     return message
 
 
-def _arrived(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def arrived(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """SES's sample of a received mail, with the S3 action that keeps the mail's bytes."""
     message: dict[str, Any] = json.loads(RECEIVED.read_text(encoding="utf-8"))
     message["receipt"]["action"] = {"type": "S3", "bucketName": "mail", "objectKey": "inbound/1"}
@@ -64,7 +65,7 @@ def _event(message: dict[str, Any]) -> Event:
 
 def test_a_received_mail_is_an_arrival() -> None:
     """All that the notification says of the mail, times in microseconds."""
-    assert parse(json.dumps(_arrived())) == Arrival(
+    assert parse(json.dumps(arrived())) == Arrival(
         ses_message_id="d6iitobk75ur44p8kdnnp7g2n800",
         envelope_sender="61967230-7A45-4A9D-BEC9-87CBCF2211C9@example.com",
         recipients=("recipient@example.com",),
@@ -79,7 +80,7 @@ def test_a_received_mail_is_an_arrival() -> None:
 def test_every_recipient_gets_a_mail_of_its_own() -> None:
     """One notification, several facts on several subjects; a recipient listed twice counts once."""
     recipients = ["a@example.com", "b@example.com", "a@example.com"]
-    arrival = parse(json.dumps(_arrived(recipients=recipients)))
+    arrival = parse(json.dumps(arrived(recipients=recipients)))
     assert isinstance(arrival, Arrival)
     facts = arrival.facts(123, "notifications/1.json")
     assert [fact.subject for fact in facts] == [
@@ -96,7 +97,7 @@ def test_every_recipient_gets_a_mail_of_its_own() -> None:
 def test_a_redelivery_has_the_same_ids() -> None:
     """Also when another receipt rule spells the recipient in capitals."""
     first, second = (
-        parse(json.dumps(_arrived(recipients=[name])))
+        parse(json.dumps(arrived(recipients=[name])))
         for name in ("sales@example.com", "Sales@Example.com")
     )
     assert isinstance(first, Arrival)
@@ -114,7 +115,7 @@ def test_only_the_s3_action_keeps_a_mails_bytes() -> None:
 @pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\ud83d"])
 def test_half_a_character_is_replaced_and_whole_ones_stay(half: str) -> None:
     """JSON may hold what no UTF-8 can; the mail goes its way all the same."""
-    message = _arrived()
+    message = arrived()
     message["mail"]["commonHeaders"]["subject"] = "HALF \U0001f600"
     arrival = parse(json.dumps(message).replace("HALF", half))
     assert isinstance(arrival, Arrival)
@@ -125,7 +126,7 @@ def test_half_a_character_is_replaced_and_whole_ones_stay(half: str) -> None:
 
 def test_a_bounce_message_has_no_envelope_sender() -> None:
     """The null reverse path (RFC 5321 4.5.5) is a sender too."""
-    message = _arrived()
+    message = arrived()
     for source in ("<>", "", None):
         message["mail"]["source"] = source
         arrival = parse(json.dumps(message))
@@ -143,7 +144,7 @@ def test_feedback_without_our_tags_is_refused(name: str) -> None:
 @pytest.mark.parametrize("missing", TAGS)
 def test_each_tag_is_needed_and_named(missing: str) -> None:
     """Mail, target and attempt."""
-    message = _tagged("bounce")
+    message = tagged("bounce")
     del message["mail"]["tags"][missing]
     with pytest.raises(BadInput, match=f"a Bounce notification .* no '{missing}'"):
         parse(json.dumps(message))
@@ -170,6 +171,8 @@ EXPECTED: dict[str, Event] = {
         provider_message_id=SES_ID,
         happened_at=1_592_267_140_095_000,
         delay_type="TransientCommunicationFailure",
+        enhanced_status="4.4.1",
+        diagnostic="smtp; 421 4.4.1 Unable to connect to remote host",
     ),
     "bounce": BounceReceived(
         target=2,
@@ -179,13 +182,14 @@ EXPECTED: dict[str, Event] = {
         bounce_type="Permanent",
         bounce_subtype="General",
         diagnostic="smtp; 550 5.1.1 user unknown",
+        enhanced_status="5.1.1",
     ),
     "complaint": ComplaintReceived(
         target=2,
         attempt_id="a-1",
         provider_message_id=SES_ID,
         happened_at=1_501_893_662_669_000,
-        complaint_type="abuse",
+        feedback_type="abuse",
     ),
     "reject": SendRejected(
         target=2,
@@ -200,7 +204,7 @@ EXPECTED: dict[str, Event] = {
 @pytest.mark.parametrize("name", OUR_FEEDBACK)
 def test_feedback_with_our_tags_is_a_fact_about_the_attempt(name: str) -> None:
     """SES's samples with the tags that the sender sets."""
-    message = _tagged(name)
+    message = tagged(name)
     assert _event(message) == EXPECTED[name]
     parsed = parse(json.dumps(message))
     assert isinstance(parsed, Feedback)
@@ -264,7 +268,7 @@ def test_the_same_feedback_has_the_same_id_and_another_has_another(name: str) ->
     """SES gives no event id: type, message, attempt, and feedback id or time make one."""
     ids = set()
     for tags in ({}, {}, {TAG_ATTEMPT: ["a-2"]}):
-        parsed = parse(json.dumps(_tagged(name, **tags)))
+        parsed = parse(json.dumps(tagged(name, **tags)))
         assert isinstance(parsed, Feedback)
         ids.add(parsed.fact.id)
     assert len(ids) == 2
@@ -272,14 +276,14 @@ def test_the_same_feedback_has_the_same_id_and_another_has_another(name: str) ->
 
 def test_two_bounces_of_one_attempt_are_two() -> None:
     """They differ by their feedback id."""
-    one, other = _tagged("bounce"), _tagged("bounce")
+    one, other = tagged("bounce"), tagged("bounce")
     other["bounce"]["feedbackId"] = "another"
     parsed = [parse(json.dumps(each)) for each in (one, other)]
     assert parsed[0] != parsed[1]
 
 
 @pytest.mark.parametrize(
-    "message", [_arrived(), _tagged("bounce"), _sample("open")], ids=["mail", "bounce", "open"]
+    "message", [arrived(), tagged("bounce"), _sample("open")], ids=["mail", "bounce", "open"]
 )
 def test_an_sns_wrapper_makes_no_difference(message: dict[str, Any]) -> None:
     """Queues with and without raw delivery are read alike."""
@@ -322,7 +326,7 @@ def test_garbage_is_refused_with_what_is_wrong(body: str, complaint: str) -> Non
 )
 def test_a_field_that_cannot_be_used_is_refused(path: tuple[str, ...], value: object) -> None:
     """A mail without recipient, place, time or id can't be taken in."""
-    message = _arrived()
+    message = arrived()
     place = message
     for name in path[:-1]:
         place = place[name]
@@ -334,7 +338,7 @@ def test_a_field_that_cannot_be_used_is_refused(path: tuple[str, ...], value: ob
 def test_a_target_that_is_no_number_is_refused() -> None:
     """Tags are text that anybody could have set."""
     with pytest.raises(BadInput, match="can't be read"):
-        parse(json.dumps(_tagged("bounce", **{TAG_TARGET: ["two"]})))
+        parse(json.dumps(tagged("bounce", **{TAG_TARGET: ["two"]})))
 
 
 JSON = st.recursive(

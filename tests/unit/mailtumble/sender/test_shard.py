@@ -277,3 +277,13 @@ def test_attempts_of_a_mail_that_is_in_quarantine_are_not_queued(place: Place) -
     place.read(lane)
     assert place.store.scan("queue") == []
     assert lane.pace() == []
+
+
+def test_the_way_out_of_an_attempt_is_told_with_the_call(place: Place) -> None:
+    """What is claimed stays with its route; empty stands for the default one."""
+    lane = _scheduled(place, scheduled(route="relay"))
+    job = _one(lane.pace())
+    assert job.entry.outbound_route == "relay"
+    (started,) = place.events(SendStarted)
+    assert isinstance(started, SendStarted)
+    assert started.route == "relay"

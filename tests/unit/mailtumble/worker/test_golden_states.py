@@ -16,8 +16,8 @@ from tests import golden, golden_states
 from tests.golden_states import AGGREGATES, FOLDER, LEDGER, PENDING, SPANS
 
 ITEMS = sorted(FOLDER.glob("*.msgpack"))
-SEALED_LINES = 10
-SEAL = "18ddc923f35108df4729f4ff533b4ec7c80b2f4fe47b7872f04d5a51e44e74e6"
+SEALED_LINES = 14
+SEAL = "e5818434c0da9f7e5638e7d1cb91b042e70de72229c628fe8deabfecef740ded"
 """Of the first lines of the manifest, as they were released: raise both with the next release."""
 
 
@@ -30,7 +30,10 @@ def test_a_stored_state_of_every_version_is_read_as_it_was_meant(path: Path) -> 
     subject = golden_states.read(name, path.read_bytes())
     kind = AGGREGATES[name].state_type
     assert subject.state == read_state(name, kind, version, shown["state"])
-    assert (subject.ledger, subject.pending, subject.spans) == (LEDGER, list(PENDING), SPANS)
+    assert (subject.ledger, subject.spans) == (LEDGER, SPANS)
+    # Their bytes are of the version that was written then.
+    said = [(each.fact, each.events) for each in subject.pending]
+    assert said == [(each.fact, each.events) for each in PENDING]
 
 
 @pytest.mark.parametrize("name", sorted(VERSIONS))

@@ -19,6 +19,7 @@ from mailtumble.worker.memory import Memory, Pending, read_subject
 from processors import mail
 from processors.kernel import Ledger
 from processors.sending.dispatch import Dispatch
+from processors.states import VERSIONS
 from schemas.codec import encode
 from schemas.envelope import GENESIS, Head
 from schemas.errors import InvariantBroken
@@ -84,7 +85,7 @@ def test_a_subject_survives_its_owner(
 @given(values_of(Dispatch))
 def test_the_senders_state_is_stored_in_the_same_way(state: Dispatch) -> None:
     """Whatever an application's state is made of, by its type."""
-    plain = [1, {"heads": {}, "seen": {}}, module.to_plain(state), [], [], 1]
+    plain = [1, {"heads": {}, "seen": {}}, module.to_plain(state), [], [], VERSIONS["dispatch"]]
     item = {"subject_key": "k", "state": msgpack.packb(plain)}
     assert read_subject(SUBJECT, item, DispatchAggregate()).state == state
 

@@ -20,7 +20,8 @@ from schemas.events import (
     BounceReceived,
     Event,
 )
-from schemas.ids import address_subject, derive
+from schemas.ids import address_digest, address_subject, derive
+from schemas.values import MailSource, Verdicts
 from tests.fakes import InMemoryAliases, InMemoryObjects
 from tests.samples import (
     MAIL_ID,
@@ -43,8 +44,13 @@ from tests.samples import (
 
 KEY = "secret"
 BOB, EVE = "bob@example.org", "eve@example.org"
+SOURCE = MailSource(
+    digest=address_digest("ann@example.net", KEY),
+    domain_digest=address_digest("example.net", KEY),
+    spf="PASS",
+)
 MAIL = (
-    received(),
+    received(envelope_sender="Ann+list-7@Example.NET", verdicts=Verdicts(spf="PASS")),
     resolved(BOB, EVE),
     scheduled(),
     scheduled("attempt-2", target=1, address=EVE),
@@ -52,9 +58,12 @@ MAIL = (
 BOUNCED = AddressBounced(
     address=BOB,
     mail_id=MAIL_ID,
-    permanent=True,
     happened_at=after(4),
+    bounce_type="Permanent",
+    bounce_subtype="General",
+    enhanced_status="5.1.1",
     diagnostic="smtp; 550 5.1.1 user unknown",
+    source=SOURCE,
 )
 
 
@@ -117,7 +126,9 @@ def test_it_is_told_to_the_address_of_the_very_target() -> None:
 def test_a_complaint_is_told_to_its_address() -> None:
     """With the time at which somebody complained."""
     (told,) = _told(fact(complained(), name="feedback-1"), *MAIL)
-    complaint = AddressComplained(address=BOB, mail_id=MAIL_ID, happened_at=after(5))
+    complaint = AddressComplained(
+        address=BOB, mail_id=MAIL_ID, happened_at=after(5), feedback_type="abuse", source=SOURCE
+    )
     assert told.events == (complaint,)
     assert told.id == derive("address", "feedback-1", "0")
 
@@ -127,7 +138,7 @@ def test_a_delivery_is_told_to_a_watched_address_alone() -> None:
     assert _told(fact(delivered()), *MAIL) == ()
     assert _told(fact(delivered()), *MAIL, started()) == ()
     (told,) = _told(fact(delivered(), name="feedback-1"), *MAIL, started(watched=True))
-    delivery = AddressDelivered(address=BOB, mail_id=MAIL_ID, happened_at=after(3))
+    delivery = AddressDelivered(address=BOB, mail_id=MAIL_ID, happened_at=after(3), source=SOURCE)
     assert told.events == (delivery,)
     assert _told(fact(delivered("attempt-2", 1)), *MAIL, started(watched=True)) == ()
 
@@ -140,6 +151,13 @@ def test_a_delivery_is_told_to_a_watched_address_alone() -> None:
 def test_nothing_else_is_told(event: Event) -> None:
     """That SES took a mail says nothing of the mailbox; nor does a delay, which SES waits out."""
     assert _told(fact(event), *MAIL, started(watched=True)) == ()
+
+
+def test_the_null_sender_has_no_digest() -> None:
+    """Everybody sends bounces by it: they are nobody's."""
+    nobody = received(envelope_sender="", verdicts=Verdicts(spf="GRAY"))
+    (told,) = _told(fact(bounced()), nobody, *MAIL[1:])
+    assert told.events == (replace(BOUNCED, source=MailSource(spf="GRAY")),)
 
 
 @pytest.mark.parametrize("target", [-1, 2, 99])

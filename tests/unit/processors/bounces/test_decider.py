@@ -33,8 +33,8 @@ def bounced(at: float, *, permanent: bool = False) -> AddressBounced:
     return AddressBounced(
         address=BOB,
         mail_id="m",
-        permanent=permanent,
         happened_at=after(at),
+        bounce_type="Permanent" if permanent else "Transient",
         diagnostic="smtp; 550 no such user",
     )
 

@@ -69,6 +69,17 @@ def deadline(at: int = HELD_UNTIL) -> TimerFired:
     return fired(TimerKind.MODERATION, due_at=at)
 
 
+def test_a_decision_names_the_version_of_the_rules_and_the_rules_line() -> None:
+    """So that history can tell which text decided; for the built-in rule there is no line."""
+    rule = Rule(name="spam", action=ModerationAction.REJECT, reason="spam", line=12)
+    story = Story(Rules(moderation=(rule,), rules_digest="ab12")).when(received(), answer=FOUND)
+    (said,) = [event for event in story.decided if isinstance(event, ModerationDecided)]
+    assert (said.rules_digest, said.rule_line) == ("ab12", 12)
+    story = Story(Rules(moderation=(), rules_digest="ab12")).when(received(), answer=MODERATED)
+    (said,) = [event for event in story.decided if isinstance(event, ModerationDecided)]
+    assert (said.rules_digest, said.rule_line) == ("ab12", 0)
+
+
 def test_a_mail_that_no_rule_speaks_of_passes_in_silence() -> None:
     """No event tells that nothing was to be said."""
     rules = Rules(moderation=(Rule(name="big", action=ModerationAction.HOLD, larger_than=9999),))
