@@ -140,7 +140,7 @@ class Stack:
         mails: list[dict[str, Any]] = self.json("mail", "list")
         return mails
 
-    def await_status(self, mail: str, *statuses: str, within_s: float = 60) -> dict[str, Any]:
+    def await_status(self, mail: str, *statuses: str, within_s: float = 600) -> dict[str, Any]:
         """Wait until a mail stands so; its item."""
         deadline = time.monotonic() + within_s
         while True:
