@@ -25,6 +25,7 @@ from tests.simulation.orders import ENDINGS, HELD
 from tests.simulation.readings import readings
 from tests.simulation.replay import differences
 from tests.simulation.reports import misconduct
+from tests.simulation.verified import verification_complaints
 
 if TYPE_CHECKING:
     from mailtumble.ports.store import Item
@@ -50,6 +51,7 @@ def verdict(world: World) -> list[str]:
     complaints.extend(leftovers(world, evidence, log))
     complaints.extend(differences(world))
     complaints.extend(archive_complaints(world))
+    complaints.extend(verification_complaints(world))
     return complaints
 
 
