@@ -64,6 +64,7 @@ class EmbeddedHost(LaneHost):
         self._ending = asyncio.get_running_loop().create_future()
         if not await self._acquire(stop):
             self.close()
+            await self.faust.stop()
             return
         if self._timers:
             self.add_timers()

@@ -16,9 +16,12 @@ from typing import Any, cast
 import pytest
 
 from mailtumble.ports.store import Put
+from mailtumble.ports.world import Clock
+from mailtumble.worker import host as host_module
 from mailtumble.worker import lane_host
 from mailtumble.worker.host import EmbeddedHost
 from mailtumble.worker.lane_host import Ended
+from mailtumble.worker.lease import HostLease, host_key
 from mailtumble.worker.metrics import AWAITS_UPGRADE
 from mailtumble.worker.sender_host import SenderWork
 from mailtumble.worker.shard import BATCH_RECORDS_MAX, ShardProcessor
@@ -316,6 +319,55 @@ def test_a_pause_is_heard_of_while_ses_does_not_say_its_quota(
             world.store.write(Put("fleet", {**standing.key, "paused": paused}))
             await until(lambda: standing.paused)
             answered.set()
+
+    played(scene)
+
+
+def test_a_worker_that_gets_no_answer_at_its_start_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would only be started again to ask the same."""
+    tries: list[int] = []
+    acquire = HostLease.acquire
+
+    def slow(lease: HostLease, clock: Clock) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise RetryableError("table fleet does not answer")
+        acquire(lease, clock)
+
+    async def scene() -> None:
+        monkeypatch.setattr(host_module, "ACQUIRED_AGAIN_S", 0.01)
+        monkeypatch.setattr(HostLease, "acquire", slow)
+        world = World()
+        host = world.host("core")
+        assert isinstance(host, EmbeddedHost)
+        async with running(host):
+            assert len(tries) == 3
+            assert world.store.get("fleet", host_key("core")) is not None
+            await until(lambda: host._readers)
+
+    played(scene)
+
+
+def test_a_worker_that_waits_for_an_answer_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it was ever at work."""
+    tries: list[int] = []
+
+    def no_answer(lease: HostLease, clock: Clock) -> None:
+        tries.append(1)
+        raise RetryableError(f"no answer for {lease} at {clock.now()}")
+
+    async def scene() -> None:
+        monkeypatch.setattr(host_module, "ACQUIRED_AGAIN_S", 0.01)
+        monkeypatch.setattr(HostLease, "acquire", no_answer)
+        host, stop = World().host("core"), asyncio.Event()
+        work = asyncio.create_task(host.run(stop))
+        try:
+            await until(lambda: len(tries) > 1)
+            assert not work.done()
+            stop.set()
+            await asyncio.wait_for(work, 60)
+        finally:
+            host.faust.app.consumer._thread.thread_loop.close()
 
     played(scene)
 
