@@ -1,10 +1,12 @@
 """``mailtumble queue peak``: the highest rate of any second, beside what SES allowed then.
 
-Seconds are those of the clock, in UTC, as core's counters have them.
+Seconds are those of the clock, in UTC, as core's counters have them: a call counts in the second in
+which the sender made it. The local SES counts a call in the second in which it arrives.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from mailtumble import throughput
 from mailtumble.cli import state
 from mailtumble.cli.orders import UNITS_S, moment
 from mailtumble.cli.output import print_json, print_line, print_table
+from mailtumble.cli.sent import ask
 from mailtumble.cli.state import state_option
 from mailtumble.ports.store import Item
 from mailtumble.wiring import Wiring
@@ -23,7 +26,7 @@ from mailtumble.worker.horizon import number
 from mailtumble.worker.views import iso, quotas_key
 from processors.sending.pacing import RATE_UNIT
 from processors.throughput.window import Sums, busiest
-from schemas.errors import BadInput
+from schemas.errors import BadInput, MailtumbleError
 from schemas.values import DAY_US, SECOND_US
 
 BY_DEFAULT: Final = "1h"
@@ -49,17 +52,24 @@ class Limit:
     "--json",
     "as_json",
     is_flag=True,
-    help="{since, until, peak, limits: [{since, max_send_rate, peak}]}, where a peak is {second, "
-    "calls, accepted, refused, deferred, failed, unanswered, max_send_rate}; null: no call, or not "
-    "known.",
+    help="{since, until, peak, limits: [{since, max_send_rate, peak}], local_ses}, where a peak is"
+    " {second, calls, accepted, refused, deferred, failed, unanswered, max_send_rate} and local_ses"
+    " is {second, accepted, within_any_1000_ms, made}: made is what mailtumble counts in the same"
+    " way, by the time of the call. null: no call, or not known.",
 )
 @state_option
 def peak(*, since: str, as_json: bool, state_dir: Path | None, debug: bool) -> None:
-    """Tell the highest rate of any second, beside the MaxSendRate of that time.
+    """Show the highest rate of any second, beside the MaxSendRate of that time.
 
-    By the times at which SES was called, whatever it answered, all senders together. A second is
-    one of the clock, in UTC. Where MaxSendRate has changed, each of its values has a peak of its
-    own.
+    All calls to SES count, of all senders, whatever it answered. A second is one of the clock, in
+    UTC, and a call counts in the second in which the sender made it. Where MaxSendRate has changed,
+    each of its values has a peak of its own.
+
+    With a local stack, the peak that the local SES has counted is shown, too. It counts what it
+    accepts (of other programs as well), and in the second in which a call arrives. The two differ
+    by at most the calls that arrive in another second than they are made in: few, unless the
+    machine is busy. Within any 1,000 ms, which may lie across two seconds of the clock, SES may
+    accept more than in either of them.
 
     \b
     Example:  mailtumble queue peak
@@ -68,7 +78,10 @@ def peak(*, since: str, as_json: bool, state_dir: Path | None, debug: bool) -> N
     del debug
     wired = state.wiring(state_dir)
     now = wired.clock.now()
-    found = peaks(wired, beginning(since, now), now)
+    from_at = beginning(since, now)
+    from_at -= from_at % SECOND_US  # Whole seconds: the rate of a part would look too low.
+    found = peaks(wired, from_at, now)
+    found["local_ses"] = _at_local_ses(state_dir, from_at, found.pop("made"))
     if as_json:
         print_json(found)
     else:
@@ -76,7 +89,7 @@ def peak(*, since: str, as_json: bool, state_dir: Path | None, debug: bool) -> N
 
 
 def beginning(text: str, now: int) -> int:
-    """Since when, in microseconds UTC: ISO 8601, or ``90m`` for that long ago.
+    """Return a moment in microseconds UTC: ISO 8601, or ``90m`` for that long ago.
 
     Raises:
         BadInput: it is no time, or in the future, or more than a day ago.
@@ -94,14 +107,21 @@ def beginning(text: str, now: int) -> int:
 
 
 def peaks(wired: Wiring, from_at: int, until_at: int) -> dict[str, Any]:
-    """The busiest second of all, and of each value of MaxSendRate, between two moments.
+    """Return the busiest second of all, and of each value of MaxSendRate, between two moments.
 
-    Reads an item a minute and shard (1,441 a shard for a day) and one of limits.
+    Reads an item per minute and shard (1,441 per shard for a day) and one with the limits.
+
+    Args:
+        wired: the adapters.
+        from_at: the beginning of a second (microseconds UTC).
+        until_at: the end (microseconds UTC).
+
+    Returns:
+        What ``--json`` prints, except that ``made`` is there instead of ``local_ses``: the most
+        calls of a second that SES accepted, or may have accepted without an answer.
     """
     store, generation = wired.store(), wired.settings.generation
     shards = [shard.id for shard in wired.stream().shards()]
-    # A second is counted whole, or its rate would look lower than it was.
-    from_at -= from_at % SECOND_US
     seconds = throughput.by_second(store, generation, shards, from_at, until_at)
     limits = _limits(store.get("fleet", quotas_key(generation)) or {}, from_at)
     return {
@@ -116,6 +136,27 @@ def peaks(wired: Wiring, from_at: int, until_at: int) -> dict[str, Any]:
             }
             for limit in limits
         ],
+        "made": max((each.accepted + each.unanswered for each in seconds.values()), default=0),
+    }
+
+
+def _at_local_ses(state_dir: Path | None, from_at: int, made: int) -> dict[str, Any] | None:
+    """Return what the local SES has counted; None where none runs, answers or has accepted any."""
+    local = state.read_state(state_dir or Path(state.DEFAULT_DIR))
+    if local is None:
+        return None
+    try:
+        found = json.loads(ask(local.ses_url, f"/_local/peak?since={from_at}"))
+    except MailtumbleError:
+        return None
+    second = found["clock_second"]
+    if second is None:
+        return None
+    return {
+        "second": iso(second["begins_us"]),
+        "accepted": second["recipients"],
+        "within_any_1000_ms": found["within_any"],
+        "made": made,
     }
 
 
@@ -162,16 +203,39 @@ def _peak(seconds: Mapping[int, Sums], limits: list[Limit]) -> dict[str, Any] | 
 def _tell(found: Mapping[str, Any]) -> None:
     highest = found["peak"]
     if highest is None:
-        print_line(f"SES was not called since {found['since']}.")
-        return
+        print_line(f"No call to SES is on record since {found['since']}.")
+    else:
+        _tell_highest(highest)
+    if found["local_ses"] is not None:
+        print_line(_of_local_ses(found["local_ses"]))
+    if len(found["limits"]) > 1:
+        headings = ("SINCE", "MAX SEND RATE", "CALLS", "SECOND", "REFUSED")
+        print_table(headings, [_row(limit) for limit in found["limits"]])
+
+
+def _tell_highest(highest: Mapping[str, Any]) -> None:
     calls = highest["calls"]
     print_line(
         f"At most {calls} call{'' if calls == 1 else 's'} in a second, at {_second(highest)}; "
         f"{_allowed(highest['max_send_rate'])}."
     )
-    if len(found["limits"]) > 1:
-        headings = ("SINCE", "MAX SEND RATE", "CALLS", "SECOND", "REFUSED")
-        print_table(headings, [_row(limit) for limit in found["limits"]])
+
+
+def _of_local_ses(local: Mapping[str, Any]) -> str:
+    accepted, made, within_any = (
+        local[name] for name in ("accepted", "made", "within_any_1000_ms")
+    )
+    told = (
+        f"The local SES accepted at most {accepted} in a second of the clock, at {_second(local)}, "
+        f"and {within_any} within any 1,000 ms."
+    )
+    if accepted != made:
+        told += (
+            f" By the times of the calls it is {made}: SES counts a call when it arrives, perhaps "
+            "in the next second, and calls of other programs too. mailtumble counts it when it is "
+            "made, once core has read its outcome."
+        )
+    return told
 
 
 def _allowed(rate: float | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from mailtumble.local.ses.limiters import LIMITERS, DailyLedger, PeakMeter
+from mailtumble.local.ses.limiters import LIMITERS, DailyLedger, Peak, PeakMeter
 
 UNLIMITED = -1
 """As in ``GetAccount``: no daily quota."""
@@ -185,6 +185,10 @@ class SendingAccount:
             "SendingEnabled": self.settings.refuses != "disabled",
             "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
         }
+
+    def peak(self, from_us: int) -> Peak:
+        """Return the highest rates since a moment, a day ago at most."""
+        return self._peak.since(from_us)
 
     def stats(self) -> dict[str, int]:
         """Return the counters (calls) and ``peak_per_second`` (recipients)."""

@@ -68,6 +68,7 @@ class SesApi:
                 web.get("/v2/email/account", self.get_account),
                 web.get("/_local/health", self.health),
                 web.get("/_local/stats", self.stats),
+                web.get("/_local/peak", self.peak),
                 web.get("/_local/settings", self.settings),
                 web.post("/_local/settings", self.change_settings),
                 web.get("/_local/sent", self.list_sent),
@@ -125,6 +126,24 @@ class SesApi:
         counters["smtp_received"] = self._smtp_received()
         counters["events_pending"] = self._publisher.pending
         return web.json_response(counters)
+
+    async def peak(self, request: web.Request) -> web.StreamResponse:
+        """Return the highest rates since ``?since=`` (microseconds since 1970; default: 0).
+
+        ``{clock_second: {begins_us, recipients} or null, within_any}``, in recipients.
+        """
+        since = request.query.get("since", "0")
+        if not since.isdecimal():
+            raise ApiError("BadRequestException", f"since must be microseconds, not {since!r}")
+        found = self._account.peak(int(since))
+        second = found.clock_second
+        return web.json_response(
+            {
+                "clock_second": second
+                and {"begins_us": second.begins_us, "recipients": second.recipients},
+                "within_any": found.within_any,
+            }
+        )
 
     async def settings(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
         """Return the settings in force."""

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
+KEPT_US = 25 * 60 * MINUTE_US
+"""How long seconds are kept for their peak: at most 90,000 of them."""
 
 
 class Limiter(Protocol):
@@ -170,14 +173,43 @@ class DailyLedger:
             self._total -= self._minutes.popleft()[1]
 
 
+@dataclass(slots=True)
+class SecondCount:
+    """What was accepted in one second of the clock.
+
+    Attributes:
+        begins_us: when the second begins (microseconds since 1970, UTC).
+        recipients: how many recipients were accepted in it.
+        within_any: the most that were accepted within 1,000 ms that end in it.
+    """
+
+    begins_us: int
+    recipients: int = 0
+    within_any: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The highest rates of a period.
+
+    Attributes:
+        clock_second: the busiest second of the clock, the first one of several.
+        within_any: the most recipients within any 1,000 ms, however they lie to the clock.
+    """
+
+    clock_second: SecondCount | None
+    within_any: int
+
+
 class PeakMeter:
-    """The most recipients accepted in any one second."""
+    """Measures the highest rate, by the clock's seconds and by any 1,000 ms, for a day back."""
 
     def __init__(self) -> None:
         """Begin with nothing sent."""
         self.peak = 0
         self._sent: deque[tuple[int, int]] = deque()
         self._count = 0
+        self._seconds: deque[SecondCount] = deque()
 
     def add(self, now_us: int, recipients: int) -> None:
         """Count recipients that were accepted at ``now_us``."""
@@ -186,6 +218,25 @@ class PeakMeter:
         self._sent.append((now_us, recipients))
         self._count += recipients
         self.peak = max(self.peak, self._count)
+        second = self._second(now_us)
+        second.recipients += recipients
+        second.within_any = max(second.within_any, self._count)
+
+    def since(self, from_us: int) -> Peak:
+        """Return the highest rates of the seconds that begin at ``from_us`` or later."""
+        seconds = [each for each in self._seconds if each.begins_us >= from_us]
+        return Peak(
+            clock_second=max(seconds, key=lambda each: each.recipients, default=None),
+            within_any=max((each.within_any for each in seconds), default=0),
+        )
+
+    def _second(self, now_us: int) -> SecondCount:
+        begins_us = now_us - now_us % SECOND_US
+        if not self._seconds or self._seconds[-1].begins_us != begins_us:
+            self._seconds.append(SecondCount(begins_us))
+        while self._seconds[0].begins_us < begins_us - KEPT_US:
+            self._seconds.popleft()
+        return self._seconds[-1]
 
 
 LIMITERS: dict[str, type[FixedWindowLimiter | SlidingWindowLimiter | DebtLimiter]] = {

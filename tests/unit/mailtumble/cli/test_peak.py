@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mailtumble import throughput
+from mailtumble.cli import peak, state
 from mailtumble.cli.peak import beginning
 from mailtumble.cli.queue import command
+from mailtumble.cli.state import LocalState
 from mailtumble.ports.store import Update
 from mailtumble.worker.application import Fact
 from mailtumble.worker.records import outgoing
 from mailtumble.worker.views import QUOTAS_KEPT, iso
 from processors.throughput.projection import Grain
-from schemas.errors import BadInput
+from schemas.errors import BadInput, RetryableError
 from schemas.events import QuotaObserved
 from schemas.ids import FLEET_SUBJECT
 from schemas.values import DAY_US, MINUTE_US, SECOND_US
@@ -59,7 +61,7 @@ def test_where_nothing_was_sent_there_is_no_peak(world: SmallWorld, run: Run) ->
     told = found(run)
     assert told["peak"] is None
     assert told["limits"] == [{"since": since, "max_send_rate": None, "peak": None}]
-    assert run(command, "peak").stdout == f"SES was not called since {since}.\n"
+    assert run(command, "peak").stdout == f"No call to SES is on record since {since}.\n"
 
 
 def test_real_sends_are_counted_by_the_time_of_their_calls(world: SmallWorld, run: Run) -> None:
@@ -185,3 +187,57 @@ def test_a_refused_time_ends_the_command(fail: Exit) -> None:
     code, told = fail("queue", "peak", "--since", "2d")
     assert code == 2
     assert "more than a day ago" in told
+
+
+class TestLocalSes:
+    """Beside a local SES its own figures are shown, and why they may differ."""
+
+    @pytest.fixture(autouse=True)
+    def running(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A local stack runs, whose SES has accepted 14 in a second of the clock, 18 in any."""
+        second = {"begins_us": NOW, "recipients": 14}
+        answer = json.dumps({"clock_second": second, "within_any": 18}).encode()
+        local = LocalState(1, {}, "http://127.0.0.1:9", 25, {})
+        monkeypatch.setattr(state, "read_state", lambda _: local)
+        monkeypatch.setattr(peak, "ask", lambda url, path: answer if url and path else b"")
+
+    def test_that_agree(self, world: SmallWorld, run: Run) -> None:
+        """Calls without an answer count: SES may have accepted them."""
+        called(world, 0, accepted=10)
+        called(world, 1, accepted=3, unanswered=1)
+        world.clock.advance(5)
+        assert found(run)["local_ses"] == {
+            "second": iso(NOW),
+            "accepted": 14,
+            "within_any_1000_ms": 18,
+            "made": 14,
+        }
+        second = iso(NOW).replace(".000000", "")
+        assert run(command, "peak").stdout.splitlines()[1] == (
+            f"The local SES accepted at most 14 in a second of the clock, at {second}, and 18 "
+            "within any 1,000 ms."
+        )
+
+    def test_that_differ(self, world: SmallWorld, run: Run) -> None:
+        """Then the reason is given."""
+        called(world, 0, accepted=13)
+        world.clock.advance(5)
+        told = run(command, "peak").stdout.splitlines()[1]
+        assert "By the times of the calls it is 13: SES counts a call when it arrives" in told
+
+    def test_before_core_has_read_any_outcome(self, run: Run) -> None:
+        """The figures of the local SES are there at once."""
+        told = run(command, "peak").stdout.splitlines()
+        assert told[0].startswith("No call to SES is on record since ")
+        assert told[1].startswith("The local SES accepted at most 14 ")
+
+    def test_an_ses_that_does_not_answer_is_left_out(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The command has its own answer."""
+
+        def refuse(url: str, path: str) -> bytes:
+            raise RetryableError(f"{url}{path} does not answer")
+
+        monkeypatch.setattr(peak, "ask", refuse)
+        assert found(run)["local_ses"] is None

@@ -218,6 +218,24 @@ def test_too_fast_is_throttled_and_sends_nothing(api: RunningApi, ses: BaseClien
     assert len(api.call("GET", "/_local/sent")[2]) == 2
 
 
+def test_the_peak_is_told_by_the_clock_and_for_any_second(api: RunningApi, ses: BaseClient) -> None:
+    """Three within a second that lies across two of the clock."""
+    api.set(rate=50)
+    assert api.call("GET", "/_local/peak")[2] == {"clock_second": None, "within_any": 0}
+    api.now_us -= api.now_us % 1_000_000
+    begins_us = api.now_us
+    api.now_us += 900_000
+    _send(ses)
+    api.now_us += 200_000
+    _send(ses, "a@y.example", "b@y.example")
+    second = {"begins_us": begins_us + 1_000_000, "recipients": 2}
+    assert api.call("GET", f"/_local/peak?since={begins_us}")[2] == {
+        "clock_second": second,
+        "within_any": 3,
+    }
+    assert api.call("GET", "/_local/peak?since=yesterday")[0] == 400
+
+
 def test_daily_quota_has_a_message_of_its_own(api: RunningApi, ses: BaseClient) -> None:
     """Code and message together tell the daily quota from the rate."""
     api.set(daily_quota=1)

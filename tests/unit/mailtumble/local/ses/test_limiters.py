@@ -170,8 +170,27 @@ def test_daily_ledger_is_never_below_the_exact_sum(gaps: list[tuple[float, int]]
 
 
 def test_peak_is_the_largest_sum_of_any_second() -> None:
-    """The peak looks at any second, not at calendar seconds."""
+    """Within any 1,000 ms, and beside it by the seconds of the clock, as others count."""
     meter = PeakMeter()
-    for now in (0.9, 1.0, 1.1, 1.95, 5.0):
+    for now in (0.9, 1.0, 1.1, 1.85, 5.0):
         meter.add(us(now), 2)
-    assert meter.peak == 6
+    assert meter.peak == 8
+    whole = meter.since(0)
+    assert whole.clock_second is not None
+    assert (whole.clock_second.begins_us, whole.clock_second.recipients) == (us(1), 6)
+    assert whole.within_any == 8
+    late = meter.since(us(2))
+    assert late.clock_second is not None
+    assert (late.clock_second.begins_us, late.clock_second.recipients) == (us(5), 2)
+    assert late.within_any == 2
+    assert meter.since(us(6)).clock_second is None
+
+
+def test_seconds_are_kept_for_little_more_than_a_day() -> None:
+    """A day back can be asked for; what is kept stays bounded."""
+    meter = PeakMeter()
+    meter.add(us(0), 9)
+    for hour in range(1, 60):
+        meter.add(us(hour * 3_600), 1)
+    assert len(meter._seconds) == 26
+    assert meter.since(0).within_any == 1
