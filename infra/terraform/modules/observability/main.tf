@@ -20,6 +20,19 @@ locals {
     }
   }
 
+  awaited_upgrades = {
+    for application in var.applications : "awaits-upgrade-${application}" => {
+      meaning    = "${application} waits at a record that only a newer release can read: finish the deployment within 15 minutes, or redrive the record later."
+      namespace  = var.metrics_namespace
+      metric     = "AwaitsUpgradeMilliseconds"
+      dimensions = { application = application }
+      statistic  = "Maximum"
+      above      = 0
+      minutes    = 2
+      missing    = "notBreaching"
+    }
+  }
+
   ages = {
     for queue in var.queues : "age-${queue.name}" => {
       meaning    = "The oldest message in ${queue.name} waits for too long: is intake running, does it get on?"
@@ -94,7 +107,7 @@ locals {
   }
 
   alarms = merge(
-    local.lags, local.ages, local.throttled_stream, local.reputation, local.others,
+    local.lags, local.awaited_upgrades, local.ages, local.throttled_stream, local.reputation, local.others,
   )
 }
 

@@ -25,7 +25,7 @@ run "whatever_goes_wrong_has_an_alarm" {
   assert {
     condition = toset(output.alarms) == toset([
       for name in [
-        "lag-core", "lag-sender", "age-intake", "intake-dead-letters", "retention", "refusals", "queue-depth",
+        "lag-core", "lag-sender", "awaits-upgrade-core", "awaits-upgrade-sender", "age-intake", "intake-dead-letters", "retention", "refusals", "queue-depth",
         "throttled-stream-reads", "throttled-stream-writes", "throttled-mails", "bounce-rate", "complaint-rate",
       ] : "mailtumble-test-${name}"
     ])
