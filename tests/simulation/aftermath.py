@@ -16,7 +16,7 @@ from schemas.events import (
 )
 from schemas.ids import mail_of
 from schemas.values import PERMANENT
-from tests.simulation.readings import Readings, model_of, quarantined
+from tests.simulation.readings import Readings, model_of, quarantined, unread_answers
 
 if TYPE_CHECKING:
     from tests.simulation.evidence import Evidence
@@ -32,8 +32,13 @@ def leftovers(world: World, evidence: Evidence, log: Readings) -> list[str]:
         return []
     model = Model(core.NAME, quarantined(log, core.NAME))
     returned = _returned(log, model)
+    excused = unread_answers(log, core.NAME)
     return [
-        *(f"due: {subject}: {due.what} (target {due.target})" for subject, due in model.due()),
+        *(
+            f"due: {subject}: {due.what} (target {due.target})"
+            for subject, due in model.due()
+            if due.command not in excused
+        ),
         *_statuses(world, model),
         *_timers(world, model),
         *_claims(model_of(log, sender.NAME)),

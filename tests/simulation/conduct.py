@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from processors.audit.model import Attempt, Conditions, Model, State
-from schemas.events import SendFailed
 from schemas.ids import address_subject, mail_of
 from tests.simulation.readings import Readings, quarantined
-from tests.simulation.witness import Called, Committed, Fenced, Told
+from tests.simulation.witness import Answered, Called, Committed, Fenced, Told
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -93,17 +92,12 @@ class Knowledge:
 
 @dataclass
 class Conduct:
-    """The chronicle, read from its beginning, with the models reading along.
-
-    Attributes:
-        unknown: attempts at mail whose receipt the sender has in quarantine, by its own word.
-    """
+    """The chronicle, read from its beginning, with the models reading along."""
 
     world: World
     log: Readings
     complaints: list[str] = field(default_factory=list)
     claims: list[Claimed] = field(default_factory=list)
-    unknown: set[str] = field(default_factory=set)
     _knowledge: Knowledge = field(default_factory=Knowledge)
     _models: dict[str, Model] = field(default_factory=dict)
     _read: Counter[str] = field(default_factory=Counter)
@@ -114,14 +108,6 @@ class Conduct:
 
     def read(self) -> None:
         """Go through the chronicle."""
-        self.unknown = {
-            event.attempt_id
-            for records in self.log.values()
-            for record in records
-            if record.envelope and mail_of(record.envelope.subject) in self.world.harmed
-            for event in record.envelope.events
-            if isinstance(event, SendFailed) and event.code == "MailUnknown"
-        }
         for place, seen in enumerate(self.world.witness.chronicle):
             match seen:
                 case Committed():
@@ -130,7 +116,7 @@ class Conduct:
                     self._knowledge.hear(seen, place)
                 case Fenced():
                     self._fenced(seen)
-                case Called():
+                case Called() | Answered():
                     pass
             if len(self._knowledge.history) == place:
                 self._knowledge.history.append(self._held)
@@ -147,6 +133,8 @@ class Conduct:
             self._judge_claim(place, seen, item)
         if seen.cursor is not None and seen.cursor[0].startswith(f"{SENDER}#"):
             self._compare_queue()
+        for item in seen.mails:
+            self._compare_view(item)
 
     def _advance(self, cursor: str, sequence: str) -> None:
         """Let the model of an application and generation read as far as it has read."""
@@ -174,14 +162,22 @@ class Conduct:
                 if attempt.state is not State.WAITING:
                     if entry is not None:
                         self._complain(f"queue: {attempt.id} is {attempt.state}, and queued")
-                elif self._is_to_be_queued(attempt) and mail.received:
+                elif not attempt.stranded and (attempt.id, attempt.round) not in self._claimed:
                     wanted = _wanted(attempt)
                     if entry != wanted:
                         self._complain(f"queue: {attempt.id} is {entry}, it has to be {wanted}")
 
-    def _is_to_be_queued(self, attempt: Attempt) -> bool:
-        """Whether nobody has claimed it, and the sender had the mail when it was scheduled."""
-        return (attempt.id, attempt.round) not in self._claimed and attempt.id not in self.unknown
+    def _compare_view(self, item: Any) -> None:  # noqa: ANN401
+        """Each item that core writes shows what the log says as far as core has read."""
+        generation, name = str(item["mail_key"]).split("#", 1)
+        model = self._models.get(f"{core.NAME}#{generation}")
+        if model is None or name not in model.mails:
+            self._complain(f"view: {name} is shown, of which core has read nothing")
+            return
+        shown = tuple(str(each["status"]) for each in item["targets"]) or (str(item["status"]),)
+        wanted = tuple(map(str, model.mails[name].statuses))
+        if shown != wanted:
+            self._complain(f"view: {name} showed {shown} while the log said {wanted}")
 
     def _judge_claim(self, place: int, seen: Committed, item: Any) -> None:  # noqa: ANN401
         name, number, owner = str(item["attempt_id"]), int(item["round"]), str(item["owner"])

@@ -1,8 +1,8 @@
 """What core decided, held against the rules, decision by decision.
 
 A decision is judged by what its decider may have seen: everything on the log up to its cause, or up
-to a rival decision that made it decide again, and all decisions in between. It is wrong only if it
-is wrong by each of these.
+to a rival decision that made it decide again, and all decisions in between; its own ones that core
+quarantined later among them, or not. It is wrong only if it is wrong by each of these.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from schemas.values import (
     TimerKind,
     UnknownPolicy,
 )
-from tests.simulation.readings import Reading, Readings, quarantined
+from tests.simulation.readings import Readings, quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,40 +74,29 @@ BEGINS: Final = (Status.RECEIVED, Status.DEFERRED, Status.UNKNOWN, Status.HELD)
 
 def wrong_decisions(log: Readings) -> list[str]:
     """Complain about every accepted decision about a message that breaks a rule."""
-    aside = quarantined(log, core.NAME)
-    model = Model(core.NAME, aside)
-    lacks: set[str] = set()
+    model = Model(core.NAME, quarantined(log, core.NAME))
     accepted: dict[str, list[EventEnvelope]] = defaultdict(list)
+    aside: dict[str, set[str]] = defaultdict(set)
     complaints = []
     for records in log.values():
         for record in records:
-            envelope = record.envelope
-            taken = record.give(model)
-            if envelope is None:
+            envelope, taken = record.envelope, record.give(model)
+            if envelope is None or taken not in (Taken.ACCEPTED, Taken.ASIDE):
                 continue
-            lacks ^= _now_lacking(record, envelope, aside, lacks)
-            if taken is not Taken.ACCEPTED:
-                continue
-            before = accepted[envelope.subject]
-            judged = mail_of(envelope.subject) and envelope.subject not in lacks
-            if envelope.decider == MAIL and envelope.is_decision and judged:
-                found = _judge(before, envelope)
+            before, unread = accepted[envelope.subject], aside[envelope.subject]
+            is_mine = envelope.decider == MAIL and envelope.is_decision
+            if taken is Taken.ASIDE:
+                if not is_mine:
+                    continue
+                unread.add(envelope.id)
+            elif is_mine and mail_of(envelope.subject):
+                read = [each for each in before if each.id not in unread]
+                found = _judge(read, envelope)
+                if found and unread:
+                    found = _judge(before, envelope)
                 complaints.extend(f"decision: {envelope.subject}: {each}" for each in found)
             before.append(envelope)
     return complaints
-
-
-def _now_lacking(
-    record: Reading, envelope: EventEnvelope, aside: set[tuple[str, str]], lacks: set[str]
-) -> set[str]:
-    """Return the subject if from here on core's view of it is no longer, or again, the log's.
-
-    Until core knows that it can't read a decision of its own, it decides on top of that one.
-    """
-    subject = envelope.subject
-    begins = (record.shard_id, record.stored.sequence_number) in aside and envelope.is_decision
-    ends = any(isinstance(each, RecordQuarantined) for each in envelope.events)
-    return {subject} if (begins and subject not in lacks) or (ends and subject in lacks) else set()
 
 
 def _judge(before: Sequence[EventEnvelope], decision: EventEnvelope) -> list[str]:
@@ -236,7 +225,7 @@ def _time(
     if event.due_at < earliest:
         yield f"{what} is due {earliest - event.due_at} us too early"
     again = target.status in (Status.DEFERRED, Status.UNKNOWN)
-    if again and target.current is not None and event.expires_at > target.current.expires_at:
+    if again and target.current is not None and event.expires_at > target.current.latest_expiry:
         yield f"{what} has more time than the one before"
 
 

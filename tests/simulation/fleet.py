@@ -68,7 +68,7 @@ class SimulatedWorker:
             world.faults.note("clock wrong at the start")
         self.stopping = False
         ports = guarded_ports(world, self.process, self.clock)
-        self.ports = world.witness.beside(ports, self.process.name)
+        self.ports = world.witness.beside(ports, self.process)
         application, _, generation = kind.partition("@")
         self.plan = Plan(
             owner=self.process.name,

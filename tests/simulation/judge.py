@@ -22,7 +22,8 @@ from tests.simulation.archived import archive_complaints
 from tests.simulation.decisions import wrong_decisions
 from tests.simulation.evidence import Evidence, attempt_of, gather
 from tests.simulation.orders import ENDINGS, HELD
-from tests.simulation.readings import readings
+from tests.simulation.policies import broken_policies
+from tests.simulation.readings import readings, unread_answers
 from tests.simulation.replay import differences
 from tests.simulation.reports import misconduct
 from tests.simulation.verified import verification_complaints
@@ -45,8 +46,9 @@ def verdict(world: World) -> list[str]:
     complaints.extend(_doubled(world, evidence))
     complaints.extend(_sum(world, views))
     complaints.extend(_unquarantined(world))
-    complaints.extend(_unanswered(world, views, evidence))
+    complaints.extend(_unanswered(world, views, evidence, unread_answers(log, core.NAME)))
     complaints.extend(wrong_decisions(log))
+    complaints.extend(broken_policies(world, log))
     complaints.extend(misconduct(world, evidence, log))
     complaints.extend(leftovers(world, evidence, log))
     complaints.extend(differences(world))
@@ -135,14 +137,20 @@ def _is_suppressed(world: World, evidence: Evidence, address: str) -> bool:
     return address in world.suppressed or (bad and earlier)
 
 
-def _unanswered(world: World, views: dict[str, Item], evidence: Evidence) -> list[str]:
-    """Every command has one answer; of approve and reject one wins, and what it says holds."""
+def _unanswered(
+    world: World, views: dict[str, Item], evidence: Evidence, unread: set[str]
+) -> list[str]:
+    """Every command has one answer; of approve and reject one wins, and what it says holds.
+
+    ``unread``: commands whose answer lies in quarantine.
+    """
     answers = {
         str(item["command_id"]).partition("#")[2]: bool(item["accepted"])
         for item in world.store.scan("answers")
         if str(item["command_id"]).startswith(f"{world.generation}#")
     }
-    complaints = [f"answers: {name} has none" for name in world.commands if name not in answers]
+    unanswered = sorted(world.commands.keys() - answers.keys() - unread)
+    complaints = [f"answers: {name} has none" for name in unanswered]
     won: dict[str, list[Command]] = {}
     for name, given in world.commands.items():
         if answers.get(name) and given.command in (Command.APPROVE, Command.REJECT):

@@ -23,7 +23,7 @@ from processors.moderation import decider as moderation
 from processors.sending import dispatch, orders
 from schemas.envelope import EventEnvelope, Head
 from schemas.events import SendCancelRequested
-from schemas.values import Command, OnExpiry
+from schemas.values import DAY_US, Command, OnExpiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -109,12 +109,12 @@ def without_deciding_again() -> AbstractContextManager[object]:
 
 def without_send_before() -> AbstractContextManager[object]:
     """A call is made however late it has become."""
-    forbidden = Transmission._forbidden
+    carry_out = Transmission.carry_out
 
-    def patient(self: Transmission, job: Job, permission: Permission, now: int) -> Event | None:
-        return forbidden(self, job, permission, min(now, job.send_before - 1))
+    def patient(self: Transmission, job: Job, permission: Permission) -> Event:
+        return carry_out(self, replace(job, send_before=job.send_before + DAY_US), permission)
 
-    return patch.object(Transmission, "_forbidden", patient)
+    return patch.object(Transmission, "carry_out", patient)
 
 
 def without_head_of_quarantined() -> AbstractContextManager[object]:

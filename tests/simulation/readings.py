@@ -63,6 +63,17 @@ def quarantined(log: Readings, application: str) -> set[tuple[str, str]]:
     }
 
 
+def unread_answers(log: Readings, application: str) -> set[str]:
+    """The ids of facts that were answered by a decision which its own decider has quarantined."""
+    aside = quarantined(log, application)
+    return {
+        record.envelope.cause
+        for records in log.values()
+        for record in records
+        if record.place in aside and record.envelope is not None and record.envelope.is_decision
+    }
+
+
 def model_of(log: Readings, application: str) -> Model:
     """The model of everything, as an application has to see it in the end."""
     model = Model(application, quarantined(log, application))

@@ -15,16 +15,18 @@ from schemas.events import (
     SendCancelled,
     SendDeferred,
     SendExpired,
+    SendFailed,
     SendRejected,
     SendStarted,
     SendSuppressed,
+    SendUnknown,
 )
 from schemas.ids import derive
-from schemas.values import DeferReason, Observer
+from schemas.values import SECOND_US, DeferReason, Observer
 from tests.simulation.conduct import Conduct
 from tests.simulation.evidence import attempt_of
 from tests.simulation.readings import Readings
-from tests.simulation.witness import Called
+from tests.simulation.witness import Answered, Called
 
 if TYPE_CHECKING:
     from tests.simulation.evidence import Evidence
@@ -38,6 +40,8 @@ PUBLISHED: Final[dict[str, type[Event]]] = {
     "Reject": SendRejected,
 }
 """SES's kinds of events, and what each is on the log; "Send" is an acceptance it has observed."""
+
+TOLD_WITHIN_US: Final = 30 * SECOND_US
 
 ENDS: Final[dict[type[Event], str]] = {
     SendCancelled: "cancelled",
@@ -56,6 +60,7 @@ def misconduct(world: World, evidence: Evidence, log: Readings) -> list[str]:
         *_claims(conduct, evidence),
         *_calls(world, conduct, evidence),
         *_untrue(world, evidence),
+        *_untold(world, evidence),
         *_unheard(world, evidence),
     ]
 
@@ -70,13 +75,19 @@ def _claims(conduct: Conduct, evidence: Evidence) -> list[str]:
                 started.add((event.attempt_id, event.round, event.owner))
             elif type(event) in ENDS and not record.is_decision:
                 given_up[record.id] = event
-    complaints = []
+    complaints = [
+        f"sent: {claim.name} was announced by {claim.owner}: {claim.why}"
+        for claim in conduct.claims
+        if (claim.name, claim.round, claim.owner) in started and claim.why
+    ]
+    reasons: dict[str, set[str]] = defaultdict(set)
     for claim in conduct.claims:
-        if (claim.name, claim.round, claim.owner) in started and claim.why:
-            complaints.append(f"sent: {claim.name} was announced by {claim.owner}: {claim.why}")
-        end = given_up.get(derive("given-up", claim.name, str(claim.round)))
-        if end is not None and ENDS[type(end)] not in claim.reasons:
-            complaints.append(f"ended: {claim.name} by {type(end).__name__} without a reason")
+        reasons[derive("given-up", claim.name, str(claim.round))] |= claim.reasons
+    complaints.extend(
+        f"ended: {getattr(end, 'attempt_id', '')} by {type(end).__name__} without a reason"
+        for name, end in given_up.items()
+        if name in reasons and ENDS[type(end)] not in reasons[name]
+    )
     return complaints
 
 
@@ -140,6 +151,25 @@ def _untrue(world: World, evidence: Evidence) -> list[str]:
         if isinstance(event, SendAccepted)
         and (event.attempt_id, event.provider_message_id) not in taken
     ]
+
+
+def _untold(world: World, evidence: Evidence) -> list[str]:
+    """Whoever has got SES's reply, and lives, says so on the log."""
+    told = {
+        event.attempt_id
+        for event in evidence.events()
+        if isinstance(event, SendDeferred | SendFailed | SendUnknown)
+        or (isinstance(event, SendAccepted) and event.observed_by is Observer.CALL)
+    }
+    complaints = []
+    for reply in world.witness.chronicle:
+        if not isinstance(reply, Answered) or reply.attempt in told:
+            continue
+        process = world.witness.processes[reply.process]
+        awake_at = max(reply.at, process.paused_until) + TOLD_WITHIN_US
+        if not process.dead and awake_at < world.clock.now():
+            complaints.append(f"report: {reply.process} did not report {reply.attempt}")
+    return complaints
 
 
 def _unheard(world: World, evidence: Evidence) -> list[str]:

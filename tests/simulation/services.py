@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailtumble.ports.world import SendImpossible
 from mailtumble.sender.transmission import TAG_ATTEMPT, TAG_MAIL
 from schemas.errors import RetryableError
+from schemas.values import ALWAYS
 from tests.fakes.aliases import InMemoryAliases
 from tests.fakes.provider import InMemoryProvider
 from tests.simulation.notifications import feedback
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mailtumble.ports.world import AliasEntry, OutgoingMail
+    from schemas.values import Schedule
     from tests.fakes.clock import VirtualClock
 
 
@@ -24,6 +26,7 @@ class ChangingAliases(InMemoryAliases):
     """A repository that is out at times, and whose entries change.
 
     ``history``: for each alias since when it had which targets; none of them where it was absent.
+    ``schedules``: when the mail of an alias may leave, where that is not always.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -32,6 +35,7 @@ class ChangingAliases(InMemoryAliases):
         self._clock = clock
         self.out = False
         self.history: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
+        self.schedules: dict[str, Schedule] = {}
 
     def find(self, names: Sequence[str]) -> Mapping[str, AliasEntry]:
         """Answer, or be unavailable."""
@@ -42,7 +46,7 @@ class ChangingAliases(InMemoryAliases):
     def change(self, alias: str, targets: tuple[str, ...]) -> None:
         """From now on the alias has these targets; with none of them it is gone."""
         if targets:
-            self.put(alias, targets, alias)
+            self.put(alias, targets, alias, schedule=self.schedules.get(alias, ALWAYS))
         else:
             self.remove(alias)
         self.history.setdefault(alias, []).append((self._clock.now(), targets))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailtumble.ports.world import OutgoingMail, Transport
     from mailtumble.worker.assembly import Ports
     from tests.fakes.clock import VirtualClock
+    from tests.simulation.scheduler import Process
 
 KNOWLEDGE = ("addresses", "fleet")
 """Tables that tell a sender what must not leave."""
@@ -36,6 +37,7 @@ class Committed:
         cursor: the key and the new sequence number of the cursor that it moved; or None.
         queue: the queue entries that it wrote (None: removed), by position.
         claims: the claims that it made.
+        mails: the items of the view ``mails`` that it wrote.
     """
 
     at: int
@@ -43,6 +45,7 @@ class Committed:
     cursor: tuple[str, str] | None
     queue: tuple[tuple[str, Item | None], ...]
     claims: tuple[Item, ...]
+    mails: tuple[Item, ...]
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,15 @@ class Called:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """SES's reply to a call has reached the process, be it an error."""
+
+    process: str
+    attempt: str
+    at: int
+
+
+@dataclass(frozen=True)
 class Fenced:
     """A process uses the fence of a cursor; ``lost``: it is told that the epoch is another's."""
 
@@ -81,12 +93,16 @@ class Fenced:
     lost: bool
 
 
+Seen = Committed | Told | Called | Answered | Fenced
+
+
 @dataclass
 class Witness:
-    """Everything that was seen, in order."""
+    """Everything that was seen, in order; and every process by its name."""
 
     clock: VirtualClock
-    chronicle: list[Committed | Told | Called | Fenced] = field(default_factory=list)
+    chronicle: list[Seen] = field(default_factory=list)
+    processes: dict[str, Process] = field(default_factory=dict)
 
     def watch(self, store: Any) -> None:  # noqa: ANN401 - the fake
         """Note what the tables take."""
@@ -98,18 +114,19 @@ class Witness:
 
         store.transact = noted
 
-    def beside(self, ports: Ports, process: str) -> Ports:
+    def beside(self, ports: Ports, process: Process) -> Ports:
         """Return the ports of a process, with the witness listening to each reply."""
+        self.processes[process.name] = process
         return replace(
             ports,
-            store=_WatchedStore(self, ports.store, process),
+            store=_WatchedStore(self, ports.store, process.name),
             transport=_WatchedTransport(self, ports, process),
         )
 
     def _committed(self, actions: Sequence[Action]) -> None:
         cursor = None
         queue: list[tuple[str, Item | None]] = []
-        claims: list[Item] = []
+        put: dict[str, list[Item]] = {"claims": [], "mails": []}
         for action in actions:
             match action:
                 case Update(table="cursors", key=key, set={"sequence": sequence}):
@@ -118,12 +135,19 @@ class Witness:
                     queue.append((str(item["position"]), item))
                 case Delete(table="queue", key=key):
                     queue.append((str(key["position"]), None))
-                case Put(table="claims", item=item):
-                    claims.append(item)
+                case Put(table=table, item=item) if table in put:
+                    put[table].append(item)
                 case _:
                     pass
-        if cursor or queue or claims:
-            seen = Committed(self.clock.now(), getcurrent(), cursor, tuple(queue), tuple(claims))
+        if cursor or queue or put["claims"]:
+            seen = Committed(
+                self.clock.now(),
+                getcurrent(),
+                cursor,
+                tuple(queue),
+                tuple(put["claims"]),
+                tuple(put["mails"]),
+            )
             self.chronicle.append(seen)
 
 
@@ -174,16 +198,21 @@ class _WatchedStore:
 class _WatchedTransport:
     """SES as one process sees it."""
 
-    def __init__(self, witness: Witness, ports: Ports, process: str) -> None:
+    def __init__(self, witness: Witness, ports: Ports, process: Process) -> None:
         self._witness = witness
         self._transport: Transport = ports.transport
         self._clock = ports.clock
         self._process = process
 
     def send(self, mail: OutgoingMail) -> str:
-        own_at, at = self._clock.now(), self._witness.clock.now()
-        self._witness.chronicle.append(Called(self._process, mail.tags[TAG_ATTEMPT], own_at, at))
-        return self._transport.send(mail)
+        name, attempt = self._process.name, mail.tags[TAG_ATTEMPT]
+        seen, clock = self._witness.chronicle, self._witness.clock
+        seen.append(Called(name, attempt, self._clock.now(), clock.now()))
+        try:
+            return self._transport.send(mail)
+        finally:
+            if not self._process.dead:
+                seen.append(Answered(name, attempt, clock.now()))
 
 
 def _fence(action: Action) -> tuple[str, int] | None:

@@ -73,6 +73,7 @@ class Attempt:
         tenant: whose it is.
         due_at: it must not leave before (microseconds UTC).
         expires_at: it must not leave at or after this moment.
+        latest_expiry: the latest such moment that it ever had; no attempt after it has more time.
         possible_duplicate: it was announced as one that may arrive twice.
         round: how many rounds have ended without a call.
         started: the highest round that was announced; -1 if none was.
@@ -81,6 +82,8 @@ class Attempt:
         owner: who announced that round.
         state: whether it may still leave.
         cancelled: it is not wanted any more.
+        stranded: this reader knew no receipt of the message when it was scheduled. The sender does
+            not queue such an attempt, but reports that it failed.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Attempt:
     due_at: int
     expires_at: int
     possible_duplicate: bool
+    latest_expiry: int
     round: int = 0
     started: int = -1
     instant_at: int = 0
@@ -98,6 +102,7 @@ class Attempt:
     owner: str = ""
     state: State = State.WAITING
     cancelled: bool = False
+    stranded: bool = False
 
     @classmethod
     def of(cls, event: SendScheduled) -> Attempt:
@@ -111,6 +116,7 @@ class Attempt:
             due_at=event.due_at,
             expires_at=event.expires_at,
             possible_duplicate=event.possible_duplicate,
+            latest_expiry=event.expires_at,
         )
 
     @property
@@ -128,6 +134,7 @@ class Attempt:
                 self.cancelled = True
             case SendRescheduled():
                 self.due_at, self.expires_at = event.due_at, event.expires_at
+                self.latest_expiry = max(self.latest_expiry, event.expires_at)
             case SendDeferred() | SendHeldBack():
                 self._not_sent(event)
             case SendUnknown():

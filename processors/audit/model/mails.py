@@ -63,11 +63,13 @@ class Due:
         target: the index of the target, or -1 for the message as a whole.
         at: by when (microseconds UTC); 0: as soon as core has read all records of the message.
         what: what has to happen, in words.
+        command: the id of the command that has to be answered; "" if it is something else.
     """
 
     target: int
     at: int
     what: str
+    command: str = ""
 
 
 @dataclass(slots=True)
@@ -139,7 +141,12 @@ class MailModel:
     def due(self) -> list[Due]:
         """Return everything that is still open, and by when it has to move."""
         found = [
-            Due(WHOLE, AT_ONCE, f"the command {each.command} has to be answered")
+            Due(
+                WHOLE,
+                AT_ONCE,
+                f"the command {each.command} has to be answered",
+                each.command_id,
+            )
             for each in self._commands.values()
         ]
         if self._quarantined and not all(target.has_ended for target in self.targets):
@@ -260,6 +267,7 @@ class MailModel:
             target.take(event)
         if isinstance(event, SendScheduled):
             own = concerned[0].attempts[name] if concerned else Attempt.of(event)
+            own.stranded = self.received is None
             self.attempts[name] = own
         elif name in self.attempts:
             if isinstance(event, SendCancelRequested):

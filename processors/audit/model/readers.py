@@ -125,7 +125,8 @@ class Model:
     def waiting(self) -> Iterator[Waiting]:
         """Return the attempts that have no outcome, were not announced, and may leave some day."""
         for subject, attempt in self._attempts():
-            if attempt.state is State.WAITING and not attempt.is_announced:
+            waits = attempt.state is State.WAITING and not attempt.stranded
+            if waits and not attempt.is_announced:
                 yield Waiting(subject, attempt)
 
     def claims(self) -> Iterator[Claim]:
@@ -140,7 +141,8 @@ class Model:
             for due in mail.due():
                 yield f"mail:{name}", due
         for subject, command in self._commands.values():
-            yield subject, Due(-1, 0, f"the command {command.command} has to be answered")
+            what = f"the command {command.command} has to be answered"
+            yield subject, Due(-1, 0, what, command.command_id)
 
     def _attempts(self) -> Iterator[tuple[str, Attempt]]:
         for name, mail in self.mails.items():

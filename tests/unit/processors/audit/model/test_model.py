@@ -220,6 +220,16 @@ def test_an_attempt_waits_or_has_an_open_claim_or_an_outcome() -> None:
     assert [*done.waiting(), *done.claims()] == []
 
 
+def test_an_attempt_whose_message_the_sender_does_not_know_is_not_queued() -> None:
+    """Its receipt is in quarantine, and driving it again comes too late for this attempt."""
+    model = Model("sender", aside={("shard", "0")})
+    records = facts(received(), resolved(), scheduled())
+    taken(model, *records)
+    model.take(records[0], b"", after(9), ("shard", "9"))
+    assert model.mails[MAIL_ID].received == received()
+    assert list(model.waiting()) == []
+
+
 def test_commands_to_the_fleet_have_to_be_answered() -> None:
     """As those about a message."""
     model = Model("core")
