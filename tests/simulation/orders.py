@@ -59,9 +59,9 @@ class Given:
     subject: str
 
 
-def moderation(draw: random.Random) -> tuple[Rule, ...]:
+def moderation(draw: random.Random, *, always: bool) -> tuple[Rule, ...]:
     """In some worlds one alias's mail is held, by a rule that looks into headers, too."""
-    if draw.random() >= MODERATED_SHARE:
+    if draw.random() >= MODERATED_SHARE and not always:
         return ()
     tag = Rule(name="tagged", action=ModerationAction.TAG, tag="a", headers=(("From", "*"),))
     hold = Rule(
