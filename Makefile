@@ -21,7 +21,7 @@ help:  ## Tell what can be made
 	@echo 'Start with make demo, then make run. Settings:'
 	@echo '  PYTHON=/path/to/python   what .venv is made with (default: the newest, or a clearly quicker one)'
 	@echo '  PYTEST_ARGS="-k pacing"  more arguments for pytest, in every test target'
-	@echo '  WORKERS=8                how many tests run side by side (default: 2, or 4 with servers)'
+	@echo '  WORKERS=8                how many tests run side by side (default: 2, or 3 with servers)'
 	@echo '  SEEDS=5000               seeds of the simulation (default: 150, or 1000 in test-all)'
 	@echo '  LOCK_ARGS=--upgrade      make lock takes newer versions of everything'
 
@@ -34,7 +34,7 @@ run: $(VENV)/.installed  ## Start AWS, SES and the workers locally: SMTP in on 1
 	@$(BIN)/mailtumble local
 
 # Long tests come first, and the tests that share a server run in one process: tests/tiers.py.
-PYTEST := $(BIN)/pytest -q --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -q --dist loadscope --no-loadscope-reorder
 
 .PHONY: test
 test: $(VENV)/.installed  ## Run the quick tests while you work (4 minutes): unit, contract, simulation, one smoke test
@@ -43,11 +43,11 @@ test: $(VENV)/.installed  ## Run the quick tests while you work (4 minutes): uni
 # More processes than cores, since these tests mostly wait.
 .PHONY: test-servers
 test-servers: $(VENV)/.installed  ## Run the tests that start servers and workers from Python packages
-	@$(PYTEST) -n $(or $(WORKERS),4) -m 'servers and not smoke and not external' $(PYTEST_ARGS)
+	@$(PYTEST) -n $(or $(WORKERS),3) -m 'servers and not smoke and not external' $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: $(VENV)/.installed  ## Run all of these, and what needs Java, LocalStack, Terraform, databases
-	@$(PYTEST) -n $(or $(WORKERS),4) --seeds $(or $(SEEDS),1000) $(PYTEST_ARGS)
+	@$(PYTEST) -n $(or $(WORKERS),3) --seeds $(or $(SEEDS),1000) $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed  ## Check style, types, borders, the reference pages, Terraform

@@ -216,6 +216,13 @@ class Settings:
         least=1,
         most=60 * 60,
     )
+    outage_probe_s: float = _number(
+        5.0,
+        "How long the fleet waits before it tries one message while SES lets nothing out; the wait"
+        " doubles with each try, up to twelve times this.",
+        least=0.5,
+        most=60,
+    )
     poll_interval_s: float = _number(
         0.5,
         "How long a reader waits at the end of a shard (5 reads a second and shard are for all);"
@@ -249,9 +256,12 @@ class Settings:
     )
     cloudwatch_metrics: str = _text(
         "off",
-        "Whether workers write CloudWatch's embedded metrics to standard output, each minute.",
+        "Whether workers write CloudWatch's embedded metrics to standard output.",
         allowed="on or off",
         pattern="on|off",
+    )
+    cloudwatch_every_s: float = _number(
+        60.0, "Seconds between two writes of those metrics.", least=1, most=3600
     )
     kcl_worker_id: str = _text(
         "",

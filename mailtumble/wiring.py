@@ -210,6 +210,7 @@ class Wiring:
             unknown_wait_us=round(settings.unknown_wait_s * SECOND_US),
             upgrade_wait_us=round(settings.upgrade_wait_s * SECOND_US),
             quota_every_us=round(settings.quota_poll_s * SECOND_US),
+            outage_probe_us=round(settings.outage_probe_s * SECOND_US),
             rate_fraction=settings.rate_fraction,
             daily_reserve=settings.daily_reserve,
             weights=read_numbers(settings.tenant_weights),

@@ -16,6 +16,7 @@ from tests.tiers import (
     pytest_runtest_logreport,
     pytest_runtest_protocol,
     pytest_terminal_summary,
+    pytest_xdist_make_scheduler,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "pytest_runtest_logreport",
     "pytest_runtest_protocol",
     "pytest_terminal_summary",
+    "pytest_xdist_make_scheduler",
 ]
 
 # No deadline: a busy machine isn't a fault. In CI the same examples at each run, so

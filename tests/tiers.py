@@ -10,8 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -27,7 +26,21 @@ _NOT_MARKED: Final = (
 _STARTS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.system"})
 """Audit events of the standard library; multiprocessing's pools raise none of them."""
 
-_SHARED_SCOPES: Final = frozenset({"class", "module", "package", "session"})
+_GROUPS: Final = {
+    "tests/e2e/kcl/": "kcl",
+    # Both run a LocalStack, one of which is as much as two cores bear.
+    "tests/e2e/image/": "localstack",
+    "tests/e2e/localstack/": "localstack",
+    "tests/contract/": "contract",
+    "tests/e2e/test_observability.py": "observability",
+    **{
+        f"tests/e2e/test_{name}.py": "shared stack"
+        for name in ("delivery", "feedback", "moderation", "story")
+    },
+}
+"""How the node ids of tests begin that share servers across files, and the group of each."""
+_ALONE: Final = ("tests/e2e/", "tests/simulation/")
+"""Where each test is a group of its own; elsewhere a file is one."""
 _SIMULATION: Final = "tests/simulation/"
 _ALL_SEEDS: Final = f"{_SIMULATION}test_simulation.py"
 
@@ -42,34 +55,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # ------------------------------------------------------- which process runs a test, and when
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests that share a fixture, and start the long ones first.
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
+    """Let ``pytest -n`` run each group of tests in one process.
 
-    With ``pytest -n`` a group runs in one process, so that a server is started once for all
-    tests that share it.
+    xdist's own ``--dist loadgroup`` renames tests, which pytest 9.2 does not let it do any more:
+    without a word the marks have no effect.
     """
-    for item in items:
-        group = shared_fixture(item)
-        if group and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where xdist is used
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Scheduling(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the group of a test: tests of one group run in the same process, in their order.
+
+    A server that a session or module shares is thus started once.
+    """
+    for start, group in _GROUPS.items():
+        if nodeid.startswith(start):
+            return group
+    return nodeid if nodeid.startswith(_ALONE) else nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the long tests first."""
     items.sort(key=_rank)
-
-
-def shared_fixture(item: pytest.Item) -> str:
-    """Return the name of the widest fixture of ours that the test shares with others, or ``""``."""
-    info = getattr(item, "_fixtureinfo", None)
-    definitions = [] if info is None else info.name2fixturedefs.values()
-    shared = [
-        (each[-1].scope == "session", each[-1].argname, each[-1].baseid)
-        for each in definitions
-        # Plugins' fixtures, such as tmp_path_factory, have no place in the tests' folder.
-        if each[-1].scope in _SHARED_SCOPES and each[-1].baseid
-    ]
-    if not shared:
-        return ""
-    _, name, place = max(shared)
-    return f"{Path(place).stem}-{name}"
 
 
 def _rank(item: pytest.Item) -> int:

@@ -74,6 +74,11 @@ Ctrl-C ends it all."""
     metavar="WHY",
     help="Refuse all: disabled, paused, suspended, or 'unverified DOMAIN'.",
 )
+@click.option(
+    "--same-priority",
+    is_flag=True,
+    help="Keep core and the sender at normal priority; otherwise what else runs comes before them.",
+)
 @state_option
 @click.pass_context
 def command(
@@ -107,8 +112,8 @@ def command(
     from mailtumble.local.stack import StackOptions  # noqa: PLC0415
 
     try:
-        # All options but this one are those of the local SES.
-        AccountSettings(**{k: v for k, v in of_the_stack.items() if k != "smtp_port"})
+        others = {"smtp_port", "same_priority"}
+        AccountSettings(**{k: v for k, v in of_the_stack.items() if k not in others})
     except ValueError as error:
         raise BadInput(str(error)) from error
     options = StackOptions(

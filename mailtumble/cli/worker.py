@@ -22,7 +22,7 @@ from mailtumble.logs import about, log_to_stderr
 from mailtumble.settings import variable_of
 from mailtumble.wiring import Wiring
 from mailtumble.worker import starts
-from mailtumble.worker.emf import EVERY_S, EmbeddedMetrics
+from mailtumble.worker.emf import EmbeddedMetrics
 from mailtumble.worker.heaps import keep_few_heaps
 from schemas.errors import BadInput
 
@@ -112,7 +112,8 @@ async def _serve(name: str, kind: str, wired: Wiring, status_file: Path | None) 
             draft.replace(status_file)
 
     if wired.settings.cloudwatch_metrics == "on":
-        host.faust.timer(EVERY_S, EmbeddedMetrics(host.vitals, wired.clock.now).tell)
+        embedded = EmbeddedMetrics(host.vitals, wired.clock.now)
+        host.faust.timer(wired.settings.cloudwatch_every_s, embedded.tell)
     # Half a million objects of botocore's models live as long as the process: not looking at them
     # again spares a fifth of the CPU (benchmarks/pipeline.py).
     gc.collect()

@@ -40,7 +40,11 @@ LOCAL_SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """The options of ``mailtumble local``; all but the first two are those of the local SES."""
+    """The options of ``mailtumble local``; those from ``rate`` to ``refuses`` are the local SES's.
+
+    Attributes:
+        same_priority: no worker stands back, see :data:`NICENESS`.
+    """
 
     state_dir: Path
     smtp_port: int
@@ -51,6 +55,7 @@ class StackOptions:
     error_rate: float = 0.0
     lost_reply_rate: float = 0.0
     refuses: str = ""
+    same_priority: bool = False
 
 
 class LocalStack:
@@ -208,7 +213,7 @@ class LocalStack:
             self._logs / f"{name}.log",
             dict(environment),
             status,
-            NICENESS.get(name, 0),
+            0 if self._options.same_priority else NICENESS.get(name, 0),
         )
         self._family.children.append(child)
         log_from = log_size(child.log)

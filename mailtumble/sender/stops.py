@@ -38,9 +38,18 @@ class StopWatch:
     What it returns as facts is to be told; :meth:`logged` says that it is.
     """
 
-    def __init__(self, store: ItemStore, clock: Clock) -> None:
-        """Nothing is known to be stopped."""
+    def __init__(
+        self, store: ItemStore, clock: Clock, probe_us: int = stops.PROBE_FIRST_US
+    ) -> None:
+        """Create without I/O; nothing is known to be stopped.
+
+        Args:
+            store: holds the item that the fleet shares.
+            clock: tells the time.
+            probe_us: the wait before one message is tried, in microseconds.
+        """
         self._clock = clock
+        self._probe_us = probe_us
         self._shared: Shared[Kept] = Shared(store, ITEM["name"], "standing", _read, _plain)
         self._silent, self._silent_since = 0, 0
         self._lock = threading.Lock()
@@ -73,7 +82,10 @@ class StopWatch:
         """Whether it is this sender that tries one mail."""
         now = self._clock.now()
         return self._change(
-            stop, lambda there: there.probed(now) if there.probes == stop.probes else None
+            stop,
+            lambda there: (
+                there.probed(now, self._probe_us) if there.probes == stop.probes else None
+            ),
         )
 
     def refused(self, scope: str, why: str) -> Sequence[Fact]:
@@ -85,7 +97,7 @@ class StopWatch:
         now = self._clock.now()
 
         def after(known: Kept) -> Kept | None:
-            stop = stops.begun(stops.standing(known), scope, why, now)
+            stop = stops.begun(stops.standing(known), scope, why, now, self._probe_us)
             return None if stop is None else (*known, stop)
 
         if not self._shared.change(after):

@@ -88,6 +88,7 @@ class Plan:
     times: ClaimTimes = field(default_factory=ClaimTimes)
     unknown_wait_us: int = 600 * SECOND_US
     quota_every_us: int = 2 * SECOND_US
+    outage_probe_us: int = 5 * SECOND_US
     rate_fraction: float = 0.952
     daily_reserve: float = 0.05
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -196,7 +197,7 @@ class SenderParts:
         self.fleet = Fleet(
             Instants(store, plan.account, self.quota.rate_milli, self.ledger.share),
             Standing(store, plan.generation, plan.rules.address_key),
-            StopWatch(store, clock),
+            StopWatch(store, clock, plan.outage_probe_us),
             Destinations(
                 store,
                 plan.account,

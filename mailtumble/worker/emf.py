@@ -16,7 +16,6 @@ from typing import Any, Final, TextIO
 from mailtumble.worker.metrics import BY_NAME, METRICS, Kind, Metric, Series
 from mailtumble.worker.web import Vitals
 
-EVERY_S: Final = 60.0
 NAMESPACE: Final = "mailtumble"
 APPLICATION: Final = "application"
 SHARD: Final = "shard"
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class EmbeddedMetrics:
-    """Writes what a worker measures, each minute: counters as what came since the last time."""
+    """Writes what a worker measures; a counter as what it grew by since the last write."""
 
     def __init__(
         self, vitals: Vitals, now: Callable[[], int], stream: TextIO | None = None
@@ -47,7 +46,7 @@ class EmbeddedMetrics:
             logger.warning("the embedded metrics can't be written: %s", error)
 
     def write(self) -> None:
-        """Write the lines of the last minute."""
+        """Write the lines of the time since the last write."""
         now = self._now()
         stream = self._stream or sys.stdout
         counts = self._vitals.counts()

@@ -22,7 +22,8 @@ ACCOUNT: Final = ""
 """The scope of a stop of everything."""
 DISABLED: Final = "GetAccount says that sending is disabled"
 PROBE_FIRST_US: Final = 5 * SECOND_US
-PROBE_LONGEST_US: Final = 60 * SECOND_US
+PROBE_GROWS_MAX: Final = 12
+"""The longest wait between two probes, in first waits: a minute after 5 s."""
 NEVER: Final = 2**62
 UNTRIED_US: Final = HOUR_US
 """Whoever has mail for a stop takes its turn when it comes: for so long nobody had any."""
@@ -48,9 +49,14 @@ class Stop:
     over_at: int = 0
     told: bool = False
 
-    def probed(self, now: int) -> Stop:
-        """After somebody has taken the turn to try one mail: twice as long until the next."""
-        wait_us = min(PROBE_FIRST_US << min(self.probes + 1, 10), PROBE_LONGEST_US)
+    def probed(self, now: int, first_us: int = PROBE_FIRST_US) -> Stop:
+        """Return the stop after one message was tried; the next is tried after twice the wait.
+
+        Args:
+            now: microseconds UTC.
+            first_us: the wait before the first try, in microseconds.
+        """
+        wait_us = first_us * min(2 ** min(self.probes + 1, 10), PROBE_GROWS_MAX)
         return replace(self, probes=self.probes + 1, probe_at=now + wait_us)
 
     def covers(self, lane: Lane) -> bool:
@@ -125,11 +131,21 @@ def idle(stops: Stops, now: int, tries: TriesSince) -> list[Stop]:
     return [each for each in stops.values() if max(each.probe_at, since) + UNTRIED_US <= now]
 
 
-def begun(stops: Stops, scope: str, why: str, now: int) -> Stop | None:
-    """The stop that begins now; None where it stands already, or a wider one does."""
+def begun(
+    stops: Stops, scope: str, why: str, now: int, first_us: int = PROBE_FIRST_US
+) -> Stop | None:
+    """Return the stop that begins now, or None if it or a wider one has already begun.
+
+    Args:
+        stops: those that last.
+        scope: a domain, or :data:`ACCOUNT`.
+        why: SES's reason.
+        now: microseconds UTC.
+        first_us: the wait before one message is tried, in microseconds.
+    """
     if scope in stops or (ACCOUNT in stops and why != DISABLED):
         return None
-    probe_at = NEVER if why == DISABLED else now + PROBE_FIRST_US
+    probe_at = NEVER if why == DISABLED else now + first_us
     return Stop(scope, why, now, probe_at)
 
 

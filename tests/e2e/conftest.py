@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,9 @@ from schemas.ids import mail_id
 from schemas.values import ENDED
 
 PREFIX = "mailtumble"
-STOPS_WITHIN_S = 30
+PATIENCE_S = 600
+"""How long tests wait for a condition: what takes seconds takes minutes on a busy machine."""
+STOPS_WITHIN_S = 120
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Stack:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -90,20 +93,27 @@ class Stack:
 
     def ses(self, path: str) -> bytes:
         """Ask the local SES."""
-        with urllib.request.urlopen(self.state["ses_url"] + path, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(self.state["ses_url"] + path, timeout=60) as answer:  # noqa: S310
             data: bytes = answer.read()
         return data
 
     def change_ses(self, **settings: object) -> None:
         """Change how the local SES behaves."""
         url, data = self.state["ses_url"] + "/_local/settings", json.dumps(settings).encode()
-        with urllib.request.urlopen(url, data, timeout=30):  # noqa: S310
+        with urllib.request.urlopen(url, data, timeout=60):  # noqa: S310
             pass
 
-    def sent(self) -> list[dict[str, Any]]:
-        """What the local SES has accepted, the oldest first."""
+    def sent(self, domain: str = "") -> list[dict[str, Any]]:
+        """Return what the local SES has accepted, the oldest first.
+
+        Args:
+            domain: only messages to the aliases of this domain.
+        """
         entries: list[dict[str, Any]] = json.loads(self.ses("/_local/sent"))
-        return entries
+        if not domain:
+            return entries
+        mails = {str(item["mail_id"]) for item in self._shown(domain)}
+        return [each for each in entries if each["tags"]["mailtumble-mail"] in mails]
 
     def stats(self) -> dict[str, int]:
         """The local SES's counters."""
@@ -128,20 +138,32 @@ class Stack:
             found.update({mail_id(ses_id, recipient): raw for recipient in recipients})
         return found
 
-    def await_ended(self, count: int, within_s: float) -> list[dict[str, Any]]:
-        """Wait until so many mails have ended; the list of mails."""
-        deadline = time.monotonic() + within_s
+    def await_ended(self, count: int, domain: str = "") -> list[dict[str, Any]]:
+        """Wait until this many messages have ended, and return the list of messages.
+
+        Args:
+            count: how many there are, ended or not.
+            domain: only messages to the aliases of this domain.
+        """
+        deadline = time.monotonic() + PATIENCE_S
         while True:
-            statuses = [str(item["status"]) for item in self.items.scan("mails")]
+            statuses = [str(item["status"]) for item in self._shown(domain)]
             if len(statuses) == count and ENDED.issuperset(statuses):
                 break
             assert time.monotonic() < deadline, statuses
-            time.sleep(1)
+            time.sleep(0.5)
         mails: list[dict[str, Any]] = self.json("mail", "list")
-        return mails
+        return [each for each in mails if str(each["recipient"]).endswith(domain)]
 
-    def await_status(self, mail: str, *statuses: str, within_s: float = 600) -> dict[str, Any]:
-        """Wait until a mail stands so; its item."""
+    def _shown(self, domain: str) -> list[Mapping[str, Any]]:
+        """Return the items of the messages to aliases of a domain; of all if it is empty."""
+        items = self.items.scan("mails")
+        return [each for each in items if str(each.get("recipient", "")).endswith(domain)]
+
+    def await_status(
+        self, mail: str, *statuses: str, within_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
+        """Wait until a message has one of these statuses, and return its item."""
         deadline = time.monotonic() + within_s
         while True:
             item = dict(self.items.get("mails", {"mail_key": f"g1#{mail}"}) or {})
@@ -150,11 +172,9 @@ class Stack:
             assert time.monotonic() < deadline, item
             time.sleep(0.3)
 
-    def inject(self, file: Path, recipient: str) -> str:
-        """Take a mail in past SMTP; its id."""
-        told = self.json(
-            "local", "inject", str(file), "--from", "jane@example.com", "--to", recipient
-        )
+    def inject(self, file: Path, recipient: str, sender: str = "jane@example.com") -> str:
+        """Take a message in without SMTP, and return its id."""
+        told = self.json("local", "inject", str(file), "--from", sender, "--to", recipient)
         mail: str = told[0]["mails"][0]["mail_id"]
         return mail
 
@@ -180,27 +200,56 @@ def _await_ready(process: subprocess.Popen[str]) -> None:
     raise AssertionError(f"the local stack ended with {process.wait()}")
 
 
+@contextmanager
+def running_stack(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Start a local stack in a folder, and stop it at the end of the block.
+
+    Args:
+        folder: its working folder.
+        options: more options of ``mailtumble local``.
+        environment: more variables.
+    """
+    command = ["local", "--smtp-port", "0", "--same-priority", *options]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mailtumble.cli", *command],
+        cwd=folder,
+        env=clean_environment(environment or {}),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # with its children a group, as a terminal makes one
+    )
+    stack = Stack(folder, process)
+    try:
+        _await_ready(process)
+        yield stack
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOPS_WITHIN_S)
+        stack.close()
+
+
 @pytest.fixture
 def start_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     """Start local stacks with options; they are stopped at the end of the test."""
-    started: list[Stack] = []
+    with ExitStack() as running:
 
-    def start(*options: str, environment: Mapping[str, str] | None = None) -> Stack:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mailtumble.cli", "local", "--smtp-port", "0", *options],
-            cwd=tmp_path,
-            env=clean_environment(environment or {}),
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # with its children a group, as a terminal makes one
-        )
-        started.append(Stack(tmp_path, process))
-        _await_ready(process)
-        return started[-1]
+        def start(*options: str, environment: Mapping[str, str] | None = None) -> Stack:
+            started = running_stack(tmp_path, *options, environment=environment)
+            return running.enter_context(started)
 
-    yield start
-    for stack in started:
-        if stack.process.poll() is None:
-            stack.process.send_signal(signal.SIGTERM)
-            stack.process.wait(STOPS_WITHIN_S)
-        stack.close()
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run one local stack for all tests that need no special one.
+
+    Each test has alias domains and, where bounces count, senders of its own, and leaves nothing
+    paused. Tests that share it run one after the other.
+    """
+    folder = tmp_path_factory.mktemp("shared")
+    with running_stack(folder, "--rate", "100", "--daily-quota", "-1") as stack:
+        yield stack

@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 from mailtumble.local.bootstrap import Resources
 
-STARTS_WITHIN_S: Final = 30
-STOPS_WITHIN_S: Final = 10
+STARTS_WITHIN_S: Final = 300
+STOPS_WITHIN_S: Final = 60
 
 
 class LocalSes:

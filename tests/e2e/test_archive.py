@@ -86,7 +86,7 @@ def test_a_lost_head_fails_until_somebody_acknowledges_it(
         worker = start(stack, tmp_path / log)
         try:
             stack.deliver([(name, RAW)])
-            stack.await_ended(mails_so_far, WITHIN_S)
+            stack.await_ended(mails_so_far)
             until_archived(stack, stack.json("verify")["records"])
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(WITHIN_S) == 0
@@ -122,7 +122,7 @@ def test_the_archive_has_the_stream(start_stack: Callable[..., Stack], tmp_path:
         worker.wait()
         stack.deliver([(names[number % len(names)], RAW) for number in range(MAILS // 2)])
         worker = start(stack, tmp_path / "second.log")
-        stack.await_ended(MAILS, WITHIN_S)
+        stack.await_ended(MAILS)
         told = stack.json("verify")
         until_archived(stack, told["records"])
         worker.send_signal(signal.SIGTERM)

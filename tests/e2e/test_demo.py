@@ -21,7 +21,7 @@ def test_the_demo_tells_every_mail_s_story_and_the_sum(tmp_path: Path) -> None:
         [sys.executable, "-m", "mailtumble.cli", "demo", "--state-dir", str(folder)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -66,7 +66,7 @@ def test_mail_leaves_by_the_ses_that_the_environment_names(
     recipient, raw = mail(1)
     add_aliases(stack, {recipient: ["jane@far.example"]})
     stack.deliver([(recipient, raw)])
-    (ended,) = stack.await_ended(1, 30)
+    (ended,) = stack.await_ended(1)
     assert ended["status"] == "completed"
     (target,) = ended["targets"]
     assert target["provider_message_id"] == "other-1"

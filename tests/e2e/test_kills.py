@@ -12,27 +12,27 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import PATIENCE_S, Stack
 from tests.e2e.mails import accepted, add_aliases, attempts, mail, wanted
 
 pytestmark = pytest.mark.servers
 
 MAILS = 500
 SENDS = 600
-LATENCY_MS = 400
+RATE = 10
+"""So slow that there is mail left for every kill, however long a restart takes."""
+LATENCY_MS = 800
 OPEN_MIN = 5
-STARTED_AGAIN_WITHIN_S = 5.0
-AT_WORK_WITHIN_S = 60.0
 
 
 def test_a_killed_worker_loses_nothing(start_stack: Callable[..., Stack]) -> None:
-    """intake, core and sender are killed in turn in the middle of 500 mails, claims being open.
+    """intake, core and sender are killed in turn in the middle of 500 messages, claims being open.
 
-    Each is started again within 5 s and takes its dead predecessor's place by itself; every mail
-    is completed, and a target has a mail twice only where the log says that an outcome was
+    Each is started again and takes its dead predecessor's place by itself; every message is
+    completed, and a target has a message twice only where the log says that an outcome was
     unknown.
     """
-    stack = start_stack("--rate", "20")
+    stack = start_stack("--rate", str(RATE))
     # So that calls are in the air whenever a worker dies: SES has the mail, nobody knows it.
     stack.change_ses(latency_ms=LATENCY_MS)
     add_aliases(stack)
@@ -44,7 +44,8 @@ def test_a_killed_worker_loses_nothing(start_stack: Callable[..., Stack]) -> Non
             _kill_in_the_middle(stack, worker)
         for each in coming:
             each.result()
-    ended = stack.await_ended(MAILS, 240)
+    stack.change_ses(rate=200, latency_ms=0)  # the rest shows nothing new
+    ended = stack.await_ended(MAILS)
     assert {each["status"] for each in ended} == {"completed"}
     counts = accepted(stack.sent())
     assert set(counts) == wanted(ended)
@@ -70,7 +71,7 @@ def test_a_target_gets_a_mail_twice_only_where_its_fate_was_unknown(
     sender = stack.pids()["sender"]
     _await_open_claims(stack)
     os.kill(sender, signal.SIGKILL)
-    ended = stack.await_ended(60, 120)
+    ended = stack.await_ended(60)
     assert {each["status"] for each in ended} == {"completed"}
     counts = accepted(stack.sent())
     assert set(counts) == wanted(ended)
@@ -97,10 +98,9 @@ def _kill_in_the_middle(stack: Stack, worker: str) -> None:
     assert was_open, f"no claim was open when {worker} was killed"
     assert 0 < len(sent) < SENDS
     while (pid := stack.pids().get(worker, before)) == before:
-        assert time.monotonic() < killed + STARTED_AGAIN_WITHIN_S
-    assert time.monotonic() < killed + STARTED_AGAIN_WITHIN_S
+        assert time.monotonic() < killed + PATIENCE_S
     while _at_work(stack, worker) != pid:
-        assert time.monotonic() < killed + AT_WORK_WITHIN_S, f"{worker} did not take its place"
+        assert time.monotonic() < killed + PATIENCE_S, f"{worker} did not take its place"
         time.sleep(0.1)
 
 
@@ -109,7 +109,7 @@ def _await_open_claims(stack: Stack) -> list[dict[str, Any]]:
 
     A few, since some of them are used before the kill.
     """
-    deadline = time.monotonic() + AT_WORK_WITHIN_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         claims: list[dict[str, Any]] = [dict(item) for item in stack.items.scan("claims")]
         outcomes = {each["tags"]["mailtumble-attempt"] for each in stack.sent()}

@@ -26,7 +26,7 @@ def test_a_fleet_of_processes_is_never_refused() -> None:
         [sys.executable, str(SCRIPT), "--only", "short", "--json"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
@@ -14,25 +13,21 @@ from tests.e2e.mails import add_aliases, mail
 
 pytestmark = pytest.mark.servers
 
-STOPPED_WITHIN_S = 10.0
-
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_in_order(
     start_stack: Callable[..., Stack], number: signal.Signals
 ) -> None:
-    """With mails on their way: within 10 s, exit code 0, no process left, good-byes said."""
-    stack = start_stack()
+    """With messages on their way: exit code 0, no process left, and none had to be killed."""
+    stack = start_stack("--rate", "2")
     add_aliases(stack)
     stack.deliver([mail(each) for each in range(60)])
     pids = stack.pids()
     assert set(pids) == {"aws", "ses", "core", "sender", "intake"}
     assert stack.stats()["accepted"] < 60
-    began = time.monotonic()
     # As a terminal does it: to the whole group.
     os.killpg(stack.process.pid, number)
     assert stack.process.wait(STOPS_WITHIN_S) == 0
-    assert time.monotonic() - began < STOPPED_WITHIN_S
     for pid in pids.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

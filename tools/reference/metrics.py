@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mailtumble.settings import variable_of
-from mailtumble.worker.emf import EVERY_S, NAMESPACE
+from mailtumble.settings import Settings, variable_of
+from mailtumble.worker.emf import NAMESPACE
 from mailtumble.worker.metrics import ALL, METRICS, Kind
 from mailtumble.worker.web import STALLED_US
 from schemas.values import SECOND_US
@@ -59,7 +59,7 @@ def page() -> str:
         kinds="\n".join(table(("kind", "what it does"), _kinds())),
         metrics="\n".join(_metrics()),
         variable=variable_of("cloudwatch_metrics"),
-        every_s=EVERY_S,
+        every_s=Settings().cloudwatch_every_s,
         namespace=NAMESPACE,
         by_shard=" and ".join(
             code(each.cloudwatch) for each in METRICS if each.unit == "Milliseconds"

@@ -77,7 +77,7 @@ class Service:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=600,
             check=False,
         )
 
@@ -88,7 +88,7 @@ class Service:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
         done = subprocess.run(
-            self.check, env=self.environment, capture_output=True, timeout=30, check=False
+            self.check, env=self.environment, capture_output=True, timeout=120, check=False
         )
         return done.returncode == 0
 

@@ -22,7 +22,7 @@ def test_what_was_installed_can_run_a_worker_under_the_kcl(installed: Path, tmp_
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -45,7 +45,7 @@ def test_debian_knows_the_systems_packages() -> None:
         [ROOT / "tools/image/system.sh", "--simulate"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ ALIAS: Final = "info@house.example"
 SHARDS: Final = 4
 FAILOVER_MS: Final = 1000
 ROOT: Final = Path(__file__).resolve().parents[3]
-ENDS_WITHIN_S: Final = 40
+ENDS_WITHIN_S: Final = 120
 RAW: Final = b"From: Jane <jane@example.com>\r\nSubject: hello\r\n\r\nhello\r\n"
 LEASES: Final = f"{PREFIX}-kcl-core-g1"
 
@@ -66,7 +66,7 @@ class Worker:
         """A page of its: status and text."""
         port = json.loads(self.status.read_text(encoding="utf-8"))["web_port"]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -136,7 +136,7 @@ class Fleet:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

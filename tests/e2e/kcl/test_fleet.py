@@ -16,11 +16,12 @@ from tests.e2e.kcl.fleet import SHARDS, Fleet, Worker
 
 pytestmark = pytest.mark.external
 
-COLD_WITHIN_S = 30
-"""Twice and more what the benchmark is held to: tests run on machines that are busy."""
-TAKES_OVER_WITHIN_S = 30
+COLD_WITHIN_S = 300
+"""Many times what the benchmark is held to: tests run on machines that are busy."""
+TAKES_OVER_WITHIN_S = 300
+ENDS_WITHIN_S = 120
 PAUSED_S = 30
-WORKS_WITHIN_S = 30
+WORKS_WITHIN_S = 300
 SOME = 10
 
 
@@ -50,7 +51,7 @@ def test_a_worker_works_tells_and_hands_over(fleet: Fleet) -> None:
     at_work(fleet, worker)
     _, health = worker.ask("/health")
     assert len(json.loads(health)["shards"]) == SHARDS
-    fleet.until(lambda: "mailtumble_records_total" in worker.ask("/metrics")[1], 5)
+    fleet.until(lambda: "mailtumble_records_total" in worker.ask("/metrics")[1], COLD_WITHIN_S)
     refused = fleet.call("worker", "core")
     assert refused.returncode == 1
     assert "hosted by the KCL's workers, which is alive" in refused.stderr
@@ -60,8 +61,8 @@ def test_a_worker_works_tells_and_hands_over(fleet: Fleet) -> None:
     everybody = worker.everybody()
     fleet.tell(50)
     worker.process.send_signal(signal.SIGTERM)
-    assert worker.process.wait(20) == 0
-    fleet.until(lambda: not any(_lives(pid) for pid in everybody), 5)
+    assert worker.process.wait(ENDS_WITHIN_S) == 0
+    fleet.until(lambda: not any(_lives(pid) for pid in everybody), ENDS_WITHIN_S)
     assert set(fleet.owners().values()) == {""}
     assert all(item.get("clean") for item in fleet.items.scan("cursors"))
     assert all(line["message"] for line in worker.said())
@@ -81,8 +82,8 @@ def test_another_takes_a_killed_daemons_shards(fleet: Fleet) -> None:
     fleet.tell(200)
     os.kill(daemon, signal.SIGKILL)
     fleet.tell(200)
-    assert first.process.wait(20) == 1
-    fleet.until(lambda: not any(_lives(pid) for pid in (supervisor, *children)), 5)
+    assert first.process.wait(ENDS_WITHIN_S) == 1
+    fleet.until(lambda: not any(_lives(pid) for pid in (supervisor, *children)), ENDS_WITHIN_S)
     fleet.until(lambda: set(fleet.owners().values()) == {"b"}, TAKES_OVER_WITHIN_S)
     fleet.tell(40)
     fleet.settled()
@@ -95,7 +96,7 @@ def test_a_killed_child_comes_again(fleet: Fleet) -> None:
     fleet.tell(100)
     os.kill(worker.everybody()[-1], signal.SIGKILL)
     fleet.tell(100)
-    assert worker.process.wait(30) == 1
+    assert worker.process.wait(ENDS_WITHIN_S) == 1
     fleet.start("a")
     fleet.settled(COLD_WITHIN_S)
 
@@ -116,7 +117,7 @@ def test_a_zombie_is_fenced(fleet: Fleet) -> None:
     fleet.tell(200)
     fleet.until(lambda: set(fleet.owners().values()) == {"b"}, TAKES_OVER_WITHIN_S)
     fleet.tell(200)
-    fleet.until(lambda: fleet.shown() == fleet.told, 30)
+    fleet.until(lambda: fleet.shown() == fleet.told, WORKS_WITHIN_S)
     while time.monotonic() < paused_at + PAUSED_S:
         time.sleep(0.1)
     first.signal_all(signal.SIGCONT)
@@ -141,10 +142,10 @@ def test_the_sender_sends_and_hands_over_in_the_middle(fleet: Fleet) -> None:
     first = fleet.start("a", "sender")
     fleet.until(lambda: len(sent(fleet)) >= SOME, COLD_WITHIN_S)
     first.process.send_signal(signal.SIGTERM)
-    assert first.process.wait(30) == 0
+    assert first.process.wait(ENDS_WITHIN_S) == 0
     assert len(sent(fleet)) < fleet.told
     fleet.start("b", "sender")
-    fleet.until(lambda: fleet.statuses() == {"completed"}, 60)
+    fleet.until(lambda: fleet.statuses() == {"completed"}, WORKS_WITHIN_S)
     fleet.settled()
     messages = sent(fleet)
     assert len(messages) == fleet.told
@@ -156,7 +157,7 @@ def test_the_sender_sends_and_hands_over_in_the_middle(fleet: Fleet) -> None:
 def sent(fleet: Fleet) -> list[dict[str, object]]:
     """What MiniStack's SES has accepted."""
     url = f"{fleet.aws.endpoint}/_ministack/ses/messages"
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - our own server
         by_account: dict[str, list[dict[str, object]]] = json.loads(answer.read())["messages"]
     return [message for some in by_account.values() for message in some]
 

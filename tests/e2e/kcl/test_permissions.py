@@ -86,12 +86,12 @@ def test_the_daemon_calls_what_it_may_and_nothing_is_left_over(
             ours = made(read_calls(folder)).get(application, set())
             return set(permissions.kcl_calls) - seen - ours
 
-        fleet.until(worker.status.exists, 60)
+        fleet.until(worker.status.exists, 300)
         other = fleet.start("two", application)
-        fleet.until(other.status.exists, 60)
+        fleet.until(other.status.exists, 300)
         worker.process.terminate()
         worker.process.wait(60)
-        fleet.until(lambda: not unused(), 60)
+        fleet.until(lambda: not unused(), 300)
         other.process.terminate()
         other.process.wait(60)
     found = seen | made(read_calls(folder))[application]

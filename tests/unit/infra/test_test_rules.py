@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import group_of, tier_of
+
 pytestmark = pytest.mark.programs
 
 ROOT = Path(__file__).parents[3]
@@ -88,3 +90,64 @@ def test_a_process_needs_a_mark(summary: str, name: str) -> None:
 def test_a_marked_test_may_start_a_process(summary: str) -> None:
     """The mark is all that it takes."""
     assert "PASSED test_marked.py::test_it" in summary
+
+
+COUNTED = """
+import os, pathlib, pytest
+
+@pytest.fixture(scope="module")
+def server():
+    (pathlib.Path(__file__).parent / f"started-{os.getpid()}").touch()
+
+@pytest.mark.parametrize("number", range(8))
+def test_it(server, number):
+    assert number >= 0
+"""
+
+
+def test_tests_that_share_a_server_run_in_one_process(tmp_path: Path) -> None:
+    """Two processes share the tests, and the server is started once."""
+    shutil.copy(RULES, tmp_path / "conftest.py")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"test_{name}.py").write_text(COUNTED, encoding="utf-8")
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "."),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "16 passed" in ran.stdout
+    assert [len(list((tmp_path / name).glob("started-*"))) for name in ("one", "two")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("marks", "tier"),
+    [
+        ((), "test"),
+        (("programs",), "test"),
+        (("servers",), "test-servers"),
+        (("servers", "smoke"), "test"),
+        (("external",), "test-all"),
+        (("external", "servers"), "test-all"),
+    ],
+)
+def test_every_mark_belongs_to_a_tier(marks: tuple[str, ...], tier: str) -> None:
+    """The tier is the first target of the Makefile that runs the test."""
+    assert tier_of(marks) == tier
+
+
+def test_every_user_of_the_shared_stack_is_in_its_group() -> None:
+    """Otherwise a second process would start a stack of its own."""
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "tests" / "e2e").glob("test_*.py"))
+        if "shared_stack" in path.read_text(encoding="utf-8")
+    ]
+    assert len(users) > 3
+    assert {group_of(f"{user}::test_it") for user in users} == {"shared stack"}

@@ -183,6 +183,7 @@ def test_the_plan_is_in_microseconds() -> None:
         upgrade_wait_s=2.5,
         send_window_s=3,
         quota_poll_s=2.5,
+        outage_probe_s=1.5,
         rate_fraction=0.75,
     )
     plan = wired.plan()
@@ -192,6 +193,7 @@ def test_the_plan_is_in_microseconds() -> None:
     assert plan.upgrade_wait_us == 5 * SECOND_US // 2
     assert plan.times.send_us == 3 * SECOND_US
     assert plan.quota_every_us == 5 * SECOND_US // 2
+    assert plan.outage_probe_us == 3 * SECOND_US // 2
     assert plan.rate_fraction == 0.75
     assert plan.owner == owner_name()
 

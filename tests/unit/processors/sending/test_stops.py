@@ -14,7 +14,7 @@ from processors.sending.stops import (
     DISABLED,
     NEVER,
     PROBE_FIRST_US,
-    PROBE_LONGEST_US,
+    PROBE_GROWS_MAX,
     UNTRIED_US,
     Stop,
     TriesSince,
@@ -72,7 +72,18 @@ def test_single_mails_try_less_and_less_often() -> None:
         assert due_probes({ACCOUNT: probed}, now) == [probed]
         probed = probed.probed(now)
     assert waits == [5, 10, 20, 40, 60, 60, 60]
-    assert (PROBE_FIRST_US, PROBE_LONGEST_US) == (5 * SECOND_US, 60 * SECOND_US)
+    assert PROBE_FIRST_US * PROBE_GROWS_MAX == 60 * SECOND_US
+
+
+def test_the_waits_follow_the_setting() -> None:
+    """The first is as set; the longest is twelve times that."""
+    probed, now, waits = begun({}, ACCOUNT, "suspended", NOW, SECOND_US), NOW, []
+    for _ in range(6):
+        assert probed is not None
+        waits.append((probed.probe_at - now) // SECOND_US)
+        now = probed.probe_at
+        probed = probed.probed(now, SECOND_US)
+    assert waits == [1, 2, 4, 8, 12, 12]
 
 
 def test_nothing_is_tried_where_getaccount_says_that_sending_is_off() -> None:
