@@ -19,6 +19,8 @@ pytestmark = pytest.mark.servers
 
 MAILS = 500
 SENDS = 600
+LEFT = 200
+"""So many that the sender is killed with mail left."""
 RATE = 10
 """So slow that there is mail left for every kill, however long a restart takes."""
 LATENCY_MS = 800
@@ -61,17 +63,18 @@ def test_a_target_gets_a_mail_twice_only_where_its_fate_was_unknown(
     Then nobody can know, and the mails go again: those that SES had are doubles, and the log says
     of each that its outcome was unknown.
     """
-    stack = start_stack("--rate", "20")
+    stack = start_stack("--rate", str(RATE))
     stack.change_ses(latency_ms=LATENCY_MS)
     sns, topic = stack.client("sns"), stack.state["resources"]["feedback_topic_arn"]
     for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
         sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
     add_aliases(stack)
-    stack.deliver([mail(number) for number in range(60)])
+    stack.deliver([mail(number) for number in range(LEFT)])
     sender = stack.pids()["sender"]
     _await_open_claims(stack)
     os.kill(sender, signal.SIGKILL)
-    ended = stack.await_ended(60)
+    stack.change_ses(rate=200, latency_ms=0)  # the rest shows nothing new
+    ended = stack.await_ended(LEFT)
     assert {each["status"] for each in ended} == {"completed"}
     counts = accepted(stack.sent())
     assert set(counts) == wanted(ended)
