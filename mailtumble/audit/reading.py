@@ -21,8 +21,8 @@ LOOK_EVERY_S: Final = 2.0
 WATCH_S: Final = 60
 """How long a position may stay where it is while records wait.
 
-A worker commits several times a second. On a busy machine, where core runs at a low priority, a batch
-may take it tens of seconds.
+A worker commits several times a second. On a busy machine, where core runs at a low priority, a
+batch may take it tens of seconds.
 """
 
 

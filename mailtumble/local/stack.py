@@ -26,8 +26,9 @@ WORKERS: Final = ("core", "sender", "intake")
 SES: Final = "the local SES"
 WATCH_S: Final = 0.25
 NICENESS: Final = {"core": 10, "sender": 5}
-"""How far workers stand back once they are ready (ADR 16). While a burst comes in, intake runs first
-and the sender keeps its pace; decisions may be late, but core keeps a share of a busy machine."""
+"""How far workers stand back once they are ready (ADR 16). While a burst comes in, intake runs
+first and the sender keeps its pace. Decisions may be late, but core keeps a share of a busy
+machine."""
 LOCAL_SETTINGS: Final = {
     "MAILTUMBLE_CALL_TIMEOUT_S": "6",
     "MAILTUMBLE_UNKNOWN_WAIT_S": "8",
