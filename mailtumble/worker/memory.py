@@ -169,7 +169,9 @@ def read_subject(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMe
     if plain[0] != LAYOUT:
         message = f"the state of {subject} has layout {plain[0]}, this worker knows {LAYOUT}"
         raise InvariantBroken(message)
-    _, ledger, state, pending, spans, version, *_ = plain
+    _, ledger, state, pending, spans, *more = plain
+    # Before states had versions, nothing stood here.
+    version = more[0] if more else 1
     for data in (each for cause_and_output in pending for each in cause_and_output if each):
         codec.decode(data)
     return SubjectMemory(
