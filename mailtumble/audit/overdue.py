@@ -19,8 +19,8 @@ from mailtumble.worker.views import iso
 from schemas.ids import mail_of
 from schemas.values import MINUTE_US
 
-TOLERANCE_US: Final = 15 * MINUTE_US
-"""How long after its deadline something may still be open.
+GRACE_US: Final = 15 * MINUTE_US
+"""How long after its deadline something may still be open, unless who asks says otherwise.
 
 A worker that starts has to take over its shards, and a shard waits so long at a record of a newer
 version (rule 5). What was due in an outage ends within minutes: a sender ends 66 expired attempts a
@@ -47,15 +47,13 @@ class Overdue:
         return f"{self.name} is open past its deadline: {self.what}, since {iso(self.due_at)}"
 
 
-def overdue_mail(
-    replay: Replay, as_of: int, tolerance_us: int, known: Retention
-) -> Iterator[Overdue]:
+def overdue_mail(replay: Replay, as_of: int, grace_us: int, known: Retention) -> Iterator[Overdue]:
     """Yield everything that is open past its deadline, by the model.
 
     Args:
         replay: core's, whose model has folded what core has read.
         as_of: until when core and sender have read the stream (microseconds UTC).
-        tolerance_us: how long after its deadline something may still be open.
+        grace_us: how long after its deadline something may still be open (microseconds).
         known: what the stream still tells: nothing is said of mail that began before.
     """
     for subject, due in replay.model.due():
@@ -64,17 +62,17 @@ def overdue_mail(
             continue
         # What is due at once is due since the last that was heard of the subject.
         due_at = due.at or replay.heard_at(subject)
-        if due_at + tolerance_us <= as_of:
+        if due_at + grace_us <= as_of:
             name = subject if mail_id is None else f"mail {mail_id}"
             of_target = f" (target {due.target})" if due.target >= 0 else ""
             yield Overdue(name=f"{name}{of_target}", what=due.what, due_at=due_at)
 
 
-def overdue_timers(items: Iterable[Item], as_of: int) -> Iterator[Item]:
-    """Yield the timers that should have fired by a moment (microseconds UTC)."""
+def overdue_timers(items: Iterable[Item], as_of: int, grace_us: int) -> Iterator[Item]:
+    """Yield the timers that should have fired by a moment (microseconds UTC) and its grace."""
     for item in items:
         due_at = item.get("due_at")
-        if isinstance(due_at, int) and due_at + TOLERANCE_US <= as_of:
+        if isinstance(due_at, int) and due_at + grace_us <= as_of:
             yield item
 
 

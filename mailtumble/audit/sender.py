@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences, plain
+from mailtumble.audit.overdue import GRACE_US
 from mailtumble.audit.reading import WATCH_S
 from mailtumble.audit.replay import TIMERS, LookAhead, Replay
 from mailtumble.audit.retention import Beginning
@@ -56,6 +57,7 @@ class Limits:
         archive_every_us: how long the archive gathers records before it writes a segment
             (microseconds).
         watch_s: how long a reader may stay where it is while records wait (seconds).
+        grace_us: how long after its deadline something may still be open (microseconds).
     """
 
     claimed_for_us: int = 12 * SECOND_US
@@ -63,6 +65,7 @@ class Limits:
     """A claim is made at most an hour before (the setting ``send_window_s``)."""
     archive_every_us: int = MINUTE_US
     watch_s: float = WATCH_S
+    grace_us: int = GRACE_US
 
 
 QUEUE: Final = "queue"

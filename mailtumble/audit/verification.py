@@ -24,7 +24,6 @@ from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences
 from mailtumble.audit.overdue import (
-    TOLERANCE_US,
     Overdue,
     of_timer,
     overdue_mail,
@@ -124,6 +123,7 @@ class Verification:
         """
         self._clock = clock
         self._claimed_for_us = limits.claimed_for_us
+        self._grace_us = limits.grace_us
         self._tapes = Tapes(stream, clock, progress)
         self._stored = Stored(store, generation)
         self._ahead = LookAhead(self._tapes)
@@ -242,10 +242,10 @@ class Verification:
     def _overdue(self, stored: Mapping[Address, Item], known: Retention) -> list[Overdue]:
         """Name what is open past its deadline, as of what core and sender have read."""
         as_of = min((self._read_at, *self._unread_at))
-        tolerance_us = TOLERANCE_US + self._claimed_for_us
-        found = list(overdue_mail(self._replay, as_of, tolerance_us, known))
+        grace_us = self._grace_us + self._claimed_for_us
+        found = list(overdue_mail(self._replay, as_of, grace_us, known))
         timers = (item for place, item in stored.items() if place[0] == TIMERS)
-        late = overdue_timers((*timers, *self._sender.deadlines), as_of)
+        late = overdue_timers((*timers, *self._sender.deadlines), as_of, self._grace_us)
         found.extend(map(of_timer, self._stored.still_there(TIMERS, list(late))))
         return sorted(found, key=lambda each: (each.name, each.due_at))
 

@@ -88,8 +88,7 @@ def _await(wired: Wiring, parts: list[Part]) -> Items:
 
 def _verify(wired: Wiring) -> bool:
     """Tell what mailtumble verify says of it all; whether nothing is wrong."""
-    from mailtumble.audit.reading import WATCH_S  # noqa: PLC0415 - slow to import
-    from mailtumble.audit.verification import Verification  # noqa: PLC0415
+    from mailtumble.audit.verification import Verification  # noqa: PLC0415 - slow to import
     from mailtumble.cli.verify import limits_of  # noqa: PLC0415
     from mailtumble.cli.verify_text import tell, wrong_with  # noqa: PLC0415
 
@@ -98,7 +97,7 @@ def _verify(wired: Wiring) -> bool:
         wired.store(),
         wired.settings.generation,
         wired.clock,
-        limits=limits_of(wired, WATCH_S),
+        limits=limits_of(wired),
     ).run()
     tell(verdict)
     return not wrong_with(verdict, ())

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from mailtumble.audit.overdue import GRACE_US
 from mailtumble.audit.reading import WATCH_S
 from mailtumble.audit.sender import Limits
 from mailtumble.audit.tapes import Progress
@@ -21,7 +22,7 @@ from mailtumble.cli.verify_text import plain, tell, tell_of_mails, wrong_with
 from mailtumble.definition import load_definition
 from mailtumble.wiring import Wiring
 from schemas.errors import BadInput, MailtumbleError
-from schemas.values import HOUR_US
+from schemas.values import HOUR_US, SECOND_US
 
 STEPS: Final = 1_000
 """Of the progress bar."""
@@ -52,6 +53,16 @@ class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
     metavar="SECONDS",
     help="How long a reader may stay where it is while records wait.",
 )
+@click.option(
+    "--grace",
+    "grace_s",
+    type=click.IntRange(0, 86_400),
+    default=GRACE_US // SECOND_US,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long something may be open past its deadline. "
+    "The default allows for a worker that starts, and for a wait for an upgrade.",
+)
 @state_option
 def command(
     *,
@@ -59,6 +70,7 @@ def command(
     with_s3: bool,
     redrive: bool,
     watch_s: int,
+    grace_s: int,
     state_dir: Path | None,
     debug: bool,
 ) -> None:
@@ -76,8 +88,8 @@ def command(
     queue entry or a claim is missing, or is not what the stream says; or core's own reading of a
     mail differs from that of an independent model.
 
-    *Deadlines.* A mail, a command or a timer is open 15 minutes past its deadline, as of what core
-    and sender have read.
+    *Deadlines.* A mail, a command or a timer is open past its deadline and its time of grace
+    (--grace), as of what core and sender have read.
 
     Costs a read of the stream, a scan of each table of the views, of timers and of the queue, and
     one read of the table claims for each attempt on the stream. Keeps some 10 KB of memory a mail.
@@ -100,7 +112,7 @@ def command(
             wired.settings.generation,
             wired.clock,
             progress,
-            limits=limits_of(wired, watch_s),
+            limits=limits_of(wired, watch_s, grace_s),
         ).run()
     lost = _unannounced(wired, verdict, redrive=redrive) if with_s3 else []
     too_old_at = wired.clock.now() - round(wired.settings.lifetime_h * HOUR_US)
@@ -115,13 +127,22 @@ def command(
         raise VerifyFailed("; ".join(wrong))
 
 
-def limits_of(wired: Wiring, watch_s: float) -> Limits:
-    """Return how long things may take by the settings, and a reader may stay where it is."""
+def limits_of(
+    wired: Wiring, watch_s: float = WATCH_S, grace_s: float = GRACE_US / SECOND_US
+) -> Limits:
+    """Return the limits that the settings and the options of ``verify`` imply.
+
+    Args:
+        wired: the composition root, with the settings.
+        watch_s: how long a reader may stay where it is while records wait (seconds).
+        grace_s: how long something may be open past its deadline (seconds).
+    """
     plan = wired.plan()
     return Limits(
         claimed_for_us=plan.times.deadline_us - plan.times.send_us,
         archive_every_us=plan.archive_every_us,
         watch_s=watch_s,
+        grace_us=round(grace_s * SECOND_US),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mailtumble.audit.verification import Verdict, Verification
+from mailtumble.audit.sender import Limits
+from mailtumble.audit.verification import DEFAULT, Verdict, Verification
 from mailtumble.ports.store import ItemStore
 from mailtumble.ports.stream import OutgoingRecord
 from mailtumble.worker.application import Fact
@@ -46,10 +47,10 @@ def world() -> SmallWorld:
 def verify(world: SmallWorld) -> Verify:
     """Verifies the world, or what a store pretends."""
 
-    def run(store: ItemStore | None = None) -> Verdict:
+    def run(store: ItemStore | None = None, limits: Limits = DEFAULT) -> Verdict:
         generation = world.settings.generation
         tables = store or world.store()
-        return Verification(world.stream(), tables, generation, world.clock).run()
+        return Verification(world.stream(), tables, generation, world.clock, limits=limits).run()
 
     return run
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mailtumble.audit.comparison import Kind
-from mailtumble.audit.overdue import TOLERANCE_US
+from mailtumble.audit.overdue import GRACE_US
+from mailtumble.audit.sender import Limits
 from mailtumble.audit.verification import Verification
 from mailtumble.ports.store import Delete, Update
 from mailtumble.worker.aggregates import MailAggregate
@@ -126,7 +127,7 @@ def test_a_mail_that_is_open_past_its_end_is_named(world: SmallWorld, verify: Ve
 def test_a_timer_that_does_not_fire_is_named(world: SmallWorld, verify: Verify) -> None:
     """Nobody ticks: the claims are past their deadline, and nothing says what became of them."""
     claimed(world)
-    world.clock.advance(DEADLINE_S + (TOLERANCE_US + MINUTE_US) / SECOND_US)
+    world.clock.advance(DEADLINE_S + (GRACE_US + MINUTE_US) / SECOND_US)
     verdict = verify()
     told = [each.told() for each in verdict.overdue]
     assert any(each.startswith(f"timer claim of mail {OPEN}") for each in told)
@@ -150,10 +151,25 @@ def test_a_mail_that_core_does_not_decide_about_is_named(
     monkeypatch.setattr(MailAggregate, "decide", lambda *_, **__: ())
     mail = world.receive(8)
     assert verify().ok
-    world.clock.advance((TOLERANCE_US + MINUTE_US) / SECOND_US)
+    world.clock.advance((GRACE_US + MINUTE_US) / SECOND_US)
     (found,) = verify().overdue
     assert found.name == f"mail {mail}"
     assert found.what == "its alias has to be looked up"
+
+
+@pytest.mark.parametrize("grace_us", [0, MINUTE_US, 2 * GRACE_US])
+def test_what_is_open_past_its_deadline_has_the_grace_that_was_asked_for(
+    world: SmallWorld, verify: Verify, monkeypatch: pytest.MonkeyPatch, grace_us: int
+) -> None:
+    """``verify --grace``: nothing is named before, and the message is named after."""
+    monkeypatch.setattr(MailAggregate, "decide", lambda *_, **__: ())
+    mail = world.receive(8)
+    claimed_for_us = Limits().claimed_for_us
+    limits = Limits(grace_us=grace_us)
+    world.clock.advance((grace_us + claimed_for_us - SECOND_US) / SECOND_US)
+    assert verify(limits=limits).ok
+    world.clock.advance(2)
+    assert [each.name for each in verify(limits=limits).overdue] == [f"mail {mail}"]
 
 
 @pytest.mark.parametrize("application", ["core", "sender"])
