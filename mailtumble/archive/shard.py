@@ -97,6 +97,8 @@ class ArchiveShard:
         self._gathered, self._gathered_bytes, self._sealed = [], 0, None
         self._traces = traces(around.objects, around.bucket, self.shard.id, head)
         self._gap, self._gap_at = Break.NONE, (now := around.clock.now())
+        # Where nothing is archived yet, or a gap is marked, what the stream has now comes next.
+        self._read_until = now
         parents = [heads.find(around.store, each) for each in self.shard.parents]
         self._parents = tuple((each.shard, each.hash) for each in parents if each is not None)
         after = None
@@ -106,10 +108,11 @@ class ArchiveShard:
             self._gap = break_before_first(self._cursors_read_until(), now)
         elif find_joint(around.stream, around.clock, head.shard, head.last) is not None:
             after = head.last
+            # What came since then is still to be read, and may expire before it is.
+            read_until = max(head.arrived_at, self.cursor.arrived_at)
+            self._read_until = max(read_until, now - retention_us())
         else:
             self._gap = break_after(head, max(head.arrived_at, self.cursor.arrived_at), now)
-        # From here on the stream has whatever comes next.
-        self._read_until = now
         if self._gap:
             logger.error(
                 "records of %s may be missing from the archive (%s); see mailtumble archive verify",

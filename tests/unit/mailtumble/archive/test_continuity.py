@@ -132,6 +132,23 @@ def test_a_worker_that_falls_behind_the_retention_marks_the_place(world: World) 
     assert world.archived() == list(world.told())
 
 
+def test_a_backlog_that_expires_after_a_takeover_is_marked(world: World) -> None:
+    """The record to go on from was still there when the worker took over, and S3 was away then."""
+    world.tell(3)
+    world.archive()
+    world.tell(3)
+    world.clock.advance(RETENTION_S - 3600)
+    world.tell(1)
+    lane = world.lane()
+    assert lane.take_over() == world.told()[2].sequence_number
+    world.clock.advance(7200)
+    world.stream.trim(world.stream.shards()[0].id, world.told()[5].sequence_number)
+    lane.process(world.told())
+    lane.release()
+    assert len(world.archived()) == 4
+    assert _gaps(world) == [Break.NONE, Break.FORGOTTEN]
+
+
 def test_a_child_that_is_begun_too_late_marks_the_place(world: World) -> None:
     """Its parent was read to its end, which says since when there may be records."""
     world.tell(2)
