@@ -78,8 +78,9 @@ def read(
         yield segment
     if (last, segments, records) != (head.last, head.segments, head.records):
         raise ArchiveBroken(
-            f"of {head.shard} there are {segments} segments with {records} records up to {last}, "
-            f"and its head tells of {head.segments} with {head.records} up to {head.last}"
+            f"the chain of {head.shard} has {segments} segments with {records} records up to "
+            f"{last}, but its head names {head.segments} segments with {head.records} records "
+            f"up to {head.last}"
         )
 
 

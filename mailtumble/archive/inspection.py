@@ -1,7 +1,7 @@
-"""Is the whole archive there? Bucket, stream, heads and cursors compared, shard by shard.
+"""Check that the archive is complete: compare bucket, stream, heads and cursors, shard by shard.
 
-The heads are read before the bucket is listed. A worker may write meanwhile, so what the heads do
-not explain is looked at once more with the heads as they are then.
+The heads are read before the bucket is listed. A worker may write meanwhile, so segments that the
+heads do not explain are checked again with the heads as they are then.
 
 Costs: one scan of the cursors, one listing of the bucket (a thousand keys a call), one read of each
 segment, and a few reads of the stream per shard.
@@ -48,19 +48,19 @@ RESTORE: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class ShardReport:
-    """What is known of a shard's archive.
+    """The findings about one shard's archive.
 
     Attributes:
         shard: the shard's id.
         is_listed: whether the stream lists the shard.
-        state: "archived", "empty" (nothing was ever written), "waiting" (for its parents), or
-            "not begun".
+        state: "archived", "empty" (a worker has the shard, and has written nothing yet), "waiting"
+            (for its parents), or "not begun".
         segments: how many segments of the chain were read.
         records: how many records they have.
         spare_segments: segments that an interrupted write left behind; the chain has their records.
         on_stream: whether the stream still has the last archived record.
         behind_s: how long ago the oldest record arrived that is not archived yet, in seconds; 0 if
-            there is none, None if nobody knows.
+            there is none, None if it is not known.
         problems: what is wrong, acknowledged or not.
     """
 
@@ -77,10 +77,10 @@ class ShardReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What is known of the archive.
+    """The findings about the whole archive.
 
-    ``has_run``: a worker has archived something, or has begun to. Without one there is no archive,
-    which is no fault.
+    ``has_run``: a worker has archived something, or has begun to. If none has, there is no archive,
+    and that is not a problem: the archive is optional.
     """
 
     has_run: bool
@@ -95,7 +95,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Everything that one look at tables, bucket and stream showed, by shard."""
+    """The contents of tables, bucket and stream at one look, by shard."""
 
     heads: Mapping[str, Head]
     cursors: Mapping[str, Item]
@@ -106,7 +106,7 @@ class _Seen:
     listed: Mapping[str, Shard]
 
     def shards(self) -> list[str]:
-        """Return every shard that anything speaks of."""
+        """Return every shard that is mentioned anywhere."""
         parts = (self.heads, self.cursors, self.segments, self.begun, self.listed)
         return sorted(set().union(*parts))
 
@@ -129,7 +129,7 @@ class Inspection:
             store: the tables, with heads, cursors and acknowledgements.
             objects: the store of the segments.
             bucket: the archive's bucket.
-            clock: for ages.
+            clock: the time, from which ages are computed.
         """
         self._stream = stream
         self._store = store
@@ -140,7 +140,7 @@ class Inspection:
     def run(
         self, only: str | None = None, expect: Callable[[int], Callable[[], None]] | None = None
     ) -> Report:
-        """Inspect every shard that stream, bucket or tables speak of.
+        """Inspect every shard that the stream, the bucket or the tables mention.
 
         Args:
             only: inspect this shard alone.
@@ -186,14 +186,14 @@ class Inspection:
         report = ShardReport(shard=shard, is_listed=shard in seen.listed)
         if noticed_at := seen.gaps.get(shard):
             text = (
-                f"the stream may have dropped the last records of {shard} before the worker came "
-                f"to its end, at {iso(noticed_at)}"
+                f"the stream may have dropped the last records of {shard} before the worker read "
+                f"them: it noticed this at {iso(noticed_at)}"
             )
             report.problems.append(Problem(ProblemKind.FORGOTTEN, f"end:{noticed_at}", text))
         names: Sequence[SegmentName] = seen.segments.get(shard, ())
         head = seen.heads.get(shard)
         if head is None and (head := heads.find(self._store, shard)) is not None:
-            # Its first segment was written since the heads were read.
+            # The shard's first segment was written after the heads were read.
             listed = self._objects.listed(self._bucket, folder(shard))
             names = [name for each in listed if (name := name_of(each.key)) is not None]
         if head is None:
@@ -212,7 +212,7 @@ class Inspection:
         seen: _Seen,
         step: Callable[[], None],
     ) -> Segment | None:
-        """Read a chain as far as it is there; its last segment, if that is sound."""
+        """Read the segments of a chain that exist; return the last one, if it is sound."""
         chain, missing = walk(head, names)
         problems = report.problems
         if missing:
@@ -242,9 +242,9 @@ class Inspection:
             head.records,
         ):
             text = (
-                f"of {head.shard} there are {report.segments} segments with {report.records} "
-                f"records up to {last}, and its head tells of {head.segments} with {head.records} "
-                f"up to {head.last}: restore the table of cursors"
+                f"the chain of {head.shard} has {report.segments} segments with {report.records} "
+                f"records up to {last}, but its head names {head.segments} segments with "
+                f"{head.records} records up to {head.last}: restore the table of cursors"
             )
             problems.append(Problem(ProblemKind.BROKEN, f"head:{_digest(text)}", text))
         return segment
@@ -257,13 +257,13 @@ class Inspection:
         return unpack(name, data)
 
     def _leftovers(self, report: ShardReport, head: Head, names: Sequence[SegmentName]) -> None:
-        """Judge the segments that the head does not lead to."""
+        """Decide whether the segments that the head does not lead to are a problem."""
         lost, report.spare_segments = lost_chains(names, head)
         if not lost:
             return
         now_head = heads.find(self._store, report.shard)
         if now_head is not None and now_head.hash != head.hash:
-            # The worker has gone on since the heads were read: later segments are its own.
+            # The worker has written more since the heads were read: later segments are its own.
             lost = [each for each in lost if each[0].first <= head.last]
         for run in lost:
             text = (
@@ -307,8 +307,9 @@ class Inspection:
             report.state = "not begun"
             if tail.unread is not None:
                 text = (
-                    f"nobody archives {shard.id}, whose oldest record is of "
-                    f"{iso(tail.unread.arrived_at)}: is mailtumble worker archive running?"
+                    f"nobody archives {shard.id}, whose oldest record arrived at "
+                    f"{iso(tail.unread.arrived_at)}: start mailtumble worker archive, or read "
+                    "its log"
                 )
                 subject = tail.unread.sequence_number
                 report.problems.append(Problem(ProblemKind.NOT_BEGUN, subject, text))
@@ -320,8 +321,8 @@ class Inspection:
         if report.shard not in seen.listed:
             if not cursor.get("closed"):
                 text = (
-                    f"the stream has dropped {report.shard}, and the archive had read it up to "
-                    f"{iso(head.arrived_at)} only: what came after is lost, if anything came"
+                    f"the stream has dropped {report.shard}, and the archive had read it only up "
+                    f"to {iso(head.arrived_at)}: later records are lost, if there were any"
                 )
                 report.problems.append(Problem(ProblemKind.FORGOTTEN, f"shard:{head.last}", text))
             return
@@ -342,10 +343,10 @@ class Inspection:
                 report.problems.append(Problem(ProblemKind.BROKEN, subject, str(error)))
 
     def _silent(self, report: ShardReport, read_until: int, subject: str) -> None:
-        """Nothing links the archive to the stream, which may have dropped records unread."""
+        """Report that no record links archive and stream, so unread records may be lost."""
         text = (
-            f"the archive has read {report.shard} up to {iso(read_until)} only, and the stream no "
-            "longer has what follows: records may be lost. Start mailtumble worker archive, which "
+            f"the archive has read {report.shard} only up to {iso(read_until)}, and the stream no "
+            "longer has the next records: some may be lost. Start mailtumble worker archive, which "
             "marks the place, and acknowledge the loss"
         )
         report.problems.append(Problem(ProblemKind.BEHIND, subject, text))
@@ -362,7 +363,7 @@ def problems_of(report: ShardReport, kind: ProblemKind) -> list[Problem]:
 
 
 def _breaks(name: SegmentName, segment: Segment) -> list[Problem]:
-    began = f"{name.key}, whose first record is of {iso(segment.records[0].arrived_at)}"
+    began = f"{name.key}, whose first record arrived at {iso(segment.records[0].arrived_at)}"
     match segment.gap:
         case Break.NONE:
             return []
@@ -370,13 +371,13 @@ def _breaks(name: SegmentName, segment: Segment) -> list[Problem]:
             text = (
                 f"the head of {name.shard} was gone at {iso(segment.gap_at)}, so the worker began "
                 f"a new chain with {began}: "
-                "older records are in no chain. Restore the older chain to read them"
+                "older records are not in this chain. Restore the older chain to read them"
             )
             return [Problem(ProblemKind.RESTARTED, name.hash, text)]
         case Break.FORGOTTEN:
             text = (
-                f"the stream may have dropped records of {name.shard} before the worker, at "
-                f"{iso(segment.gap_at)}, read those of {began}: what came before may be lost"
+                f"the stream may have dropped records of {name.shard} before the worker read the "
+                f"shard at {iso(segment.gap_at)}: records before {began}, may be lost"
             )
             return [Problem(ProblemKind.FORGOTTEN, name.hash, text)]
 

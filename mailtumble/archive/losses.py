@@ -1,8 +1,8 @@
-"""What is wrong with an archive, and which losses somebody has acknowledged.
+"""The problems of an archive, and the losses that somebody has acknowledged.
 
-An acknowledgement names the very loss: a digest of what is missing, not only the shard. A new loss
-on the same shard is therefore a problem again. Acknowledgements are kept where the heads are, apart
-from the bucket.
+An acknowledgement identifies the loss by a digest of what is missing, and not only by the shard.
+A new loss on the same shard is therefore a new problem. Acknowledgements are kept in the table of
+the heads, apart from the bucket.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from mailtumble.ports.store import Condition, ConditionFailed, Equals, Item, Ite
 from schemas.errors import BadInput, RetryableError
 
 LOSSES_MAX: Final = 100
-"""Acknowledged losses of a shard: at about 1 KB each they stay far below DynamoDB's 400 KB."""
+"""The most losses that can be acknowledged per shard. At about 1 KB each, the item stays far below
+DynamoDB's limit of 400 KB."""
 REASON_MAX: Final = 500
-"""Characters of a reason."""
+"""The longest reason, in characters."""
 TEXT_MAX: Final = 1_000
-"""Characters of a problem's text that are kept with its acknowledgement."""
+"""How many characters of a problem's text are kept with its acknowledgement."""
 _PREFIX: Final = "archive-loss#"
 
 
@@ -29,24 +30,24 @@ class ProblemKind(enum.StrEnum):
     """What can be wrong with the archive of a shard."""
 
     BROKEN = "broken"
-    """A segment of the chain is missing, changed or out of its place."""
+    """A segment of the chain is missing, has been changed, or is in the wrong place."""
     NO_HEAD = "no-head"
     """The shard was archived, and its head is gone."""
     ORPHANED = "orphaned"
     """Segments that no head leads to, and that no interrupted write explains."""
     RESTARTED = "restarted"
-    """The worker began a new chain, since the head of the old one was gone."""
+    """The worker began a new chain because the head of the old one was gone."""
     FORGOTTEN = "forgotten"
     """The stream dropped records before the worker read them."""
     BEHIND = "behind"
     """The worker has read nothing for longer than the stream keeps records."""
     NOT_BEGUN = "not-begun"
-    """The stream has a shard with records that nobody archives, though the archive runs."""
+    """The archive runs, but nobody archives a shard of the stream that has records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with the archive of a shard.
+    """A problem of the archive of a shard.
 
     Attributes:
         kind: what sort of problem it is.
@@ -60,13 +61,13 @@ class Problem:
 
     @property
     def id(self) -> str:
-        """The identity of the problem: another loss on the shard has another one."""
+        """The identity of the problem; another loss on the same shard has a different one."""
         return f"{self.kind.value}:{self.subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A loss that somebody knows of. ``at`` is in microseconds UTC."""
+    """An acknowledged loss. ``at`` is when it was acknowledged (microseconds UTC)."""
 
     id: str
     text: str
@@ -75,7 +76,7 @@ class Acknowledged:
 
 
 Acknowledgements = Mapping[str, Mapping[str, Acknowledged]]
-"""By shard and by the id of the problem."""
+"""The acknowledged losses, by shard and by the id of the problem."""
 
 
 def read_acknowledged(items: Iterable[Item]) -> Acknowledgements:
@@ -90,7 +91,7 @@ def read_acknowledged(items: Iterable[Item]) -> Acknowledgements:
 def acknowledge(
     store: ItemStore, shard: str, problems: Sequence[Problem], reason: str, now: int
 ) -> list[Acknowledged]:
-    """Record that the problems of a shard are known; forget those that are there no longer.
+    """Acknowledge all current problems of a shard; drop acknowledgements of former problems.
 
     Args:
         store: the tables.
@@ -100,7 +101,7 @@ def acknowledge(
         now: microseconds UTC.
 
     Returns:
-        What was not acknowledged before.
+        The problems that were not acknowledged before.
 
     Raises:
         BadInput: the reason is empty or too long, or there are too many problems.
@@ -108,11 +109,13 @@ def acknowledge(
     """
     reason = reason.strip()
     if not reason or len(reason) > REASON_MAX:
-        raise BadInput(f"a reason has 1 to {REASON_MAX} characters; this one has {len(reason)}")
+        raise BadInput(
+            f"a reason must have 1 to {REASON_MAX} characters; this one has {len(reason)}"
+        )
     if len(problems) > LOSSES_MAX:
         raise BadInput(
-            f"{shard} has {len(problems)} problems, and {LOSSES_MAX} can be acknowledged: "
-            "restore the bucket's former versions first"
+            f"{shard} has {len(problems)} problems, and at most {LOSSES_MAX} can be acknowledged: "
+            "restore the former versions of the bucket's objects first"
         )
     key = {"cursor": _PREFIX + shard}
     before = store.get(TABLE, key)
@@ -125,7 +128,7 @@ def acknowledge(
     kept = [known[each.id] for each in problems if each.id in known]
     version: Any = (before or {}).get("version", 0)
     item = {**key, "version": version + 1, "losses": [asdict(each) for each in (*kept, *new)]}
-    # Nobody has written since it was read.
+    # Nobody has written the item since it was read.
     unchanged = Condition(
         exists=before is not None,
         alternatives=((Equals("version", version),),) if before is not None else (),
@@ -134,7 +137,7 @@ def acknowledge(
         store.write(Put(TABLE, item, when=(unchanged,)))
     except ConditionFailed as error:
         raise RetryableError(
-            f"losses of {shard} were acknowledged by somebody else meanwhile: try again"
+            f"somebody else acknowledged losses of {shard} at the same time: try again"
         ) from error
     return new
 

@@ -50,11 +50,13 @@ class Difference:
             case Kind.UNEXPECTED:
                 return f"{what}: nothing on the stream leads to this item"
             case Kind.SKIPPED:
-                return f"{what}: it can't be read, and is not in quarantine: {expected}"
+                return f"{what}: the record can't be read, and is not in quarantine: {expected}"
             case Kind.DISPUTED:
-                return f"{what}: {self.attribute} is {stored}, by the independent model {expected}"
+                return (
+                    f"{what}: {self.attribute} is {stored}; the independent model says {expected}"
+                )
             case Kind.DIFFERENT:
-                return f"{what}: {self.attribute} is {stored}, by the stream {expected}"
+                return f"{what}: {self.attribute} is {stored}; the stream says {expected}"
 
 
 def differences(
@@ -69,7 +71,7 @@ def differences(
         places: which items to compare.
         stored: the items as they are.
         expected: the items that the stream leads to.
-        name: returns the key of an item as a person knows it.
+        name: returns the key of an item in a form that people recognise.
     """
     for place in sorted(places):
         is_there, has_to_be = stored.get(place), expected.get(place)

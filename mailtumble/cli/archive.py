@@ -29,9 +29,9 @@ class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Look at the archive: every record of the stream, kept in S3 for longer than Kinesis does.
+    """Look at the archive, which keeps every record of the stream in S3 for longer than Kinesis.
 
-    It is written by mailtumble worker archive.
+    `mailtumble worker archive` writes it.
     """
 
 
@@ -44,7 +44,7 @@ def command() -> None:
 )
 @state_option
 def list_archive(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
-    """List what is archived of each shard, also of those that the stream has no more.
+    """List what is archived of each shard, including shards that the stream no longer has.
 
     \b
     Example:  mailtumble archive list
@@ -77,13 +77,13 @@ def list_archive(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
 def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     """Read every segment, and compare bucket, stream, heads and cursors, shard by shard.
 
-    Checks each segment's hash, its place in the chain and its records. Finds shards whose head is
-    gone, segments that no head leads to, shards that nobody archives, and records that the stream
-    may have dropped before they were archived. Each shard's last record is compared with the
-    stream's, while the stream has it (on_stream).
+    The command checks each segment's hash, its place in the chain and its records. It finds shards
+    whose head is gone, segments that no head leads to, shards that nobody archives, and records
+    that the stream may have dropped before they were archived. While the stream still has the last
+    record of a shard (on_stream), the command compares it with the archived one.
 
-    Exit code 1: something is wrong, and nobody has acknowledged it. An archive that never ran is no
-    fault.
+    The exit code is 1 if there is a problem that nobody has acknowledged. It is 0 if no archive
+    worker has ever run.
 
     \b
     Example:  mailtumble archive verify
@@ -101,7 +101,7 @@ def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
             print_hint("Nothing is archived yet: start mailtumble worker archive.")
     if broken:
         raise VerifyFailed(
-            f"the archive of {', '.join(broken)} is broken. Repair it, or accept the loss: "
+            f"the archive of {', '.join(broken)} is broken: repair it, or accept the loss by "
             "mailtumble archive acknowledge SHARD --reason TEXT"
         )
 
@@ -114,11 +114,11 @@ def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
 def acknowledge_losses(
     *, shard: str, reason: str, as_json: bool, state_dir: Path | None, debug: bool
 ) -> None:
-    """Accept what is wrong with the archive of a shard now, such as a loss by erasure.
+    """Accept all current problems in the archive of a shard, such as a loss by erasure.
 
-    archive verify still lists it, with the reason, and no longer fails for it. A later loss on the
-    same shard is not covered. Let the archive worker run first: what it has to begin anew is
-    acknowledged with the rest.
+    `archive verify` still lists them, with the reason, but no longer fails because of them. A later
+    loss on the same shard is not covered. Let the archive worker run first: if it has to begin a
+    new chain, this break is then acknowledged with the rest.
 
     \b
     Example:  mailtumble archive acknowledge shardId-000000000002 --reason "lifecycle rule"
@@ -127,10 +127,12 @@ def acknowledge_losses(
     wired = state.wiring(state_dir)
     report = _inspected(wired, shard)
     if not report.shards:
-        raise BadInput(f"the archive knows no shard {shard!r}: see mailtumble archive verify")
+        raise BadInput(
+            f"the archive has no shard {shard!r}: mailtumble archive verify lists all shards"
+        )
     (found,) = report.shards
     if not report.open_problems(found):
-        raise BadInput(f"nothing is wrong with {shard} that is not acknowledged already")
+        raise BadInput(f"nothing is wrong with {shard}, except what is already acknowledged")
     new = acknowledge(wired.store(), shard, found.problems, reason, wired.clock.now())
     if as_json:
         print_json([{**asdict(each), "at": iso(each.at)} for each in new])
@@ -192,19 +194,23 @@ def _print_shard(report: Report, each: ShardReport) -> None:
 
 def _sound(each: ShardReport) -> str:
     if each.state == "archived":
-        where = "which the stream has too" if each.on_stream else "which the stream has no more"
+        where = "is still on the stream" if each.on_stream else "is no longer on the stream"
         known = (
-            f"1 record is sound, {where}"
+            f"1 record is sound; it {where}"
             if each.records == 1
-            else f"{each.records} records are sound, the last of them {where}"
+            else f"{each.records} records are sound; the last of them {where}"
         )
     else:
         known = {
             "empty": "nothing is archived yet",
-            "waiting": "waits for its parents to be archived",
+            "waiting": "waits until its parents are archived",
             "not begun": "has no records yet",
         }[each.state]
-    behind = f"; the oldest record to archive is {each.behind_s} s old" if each.behind_s else ""
+    behind = (
+        f"; the oldest record that is not archived yet is {each.behind_s} s old"
+        if each.behind_s
+        else ""
+    )
     return known + behind
 
 

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 )
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def command(*, state_dir: Path | None, debug: bool) -> None:
-    """Run the whole system on this machine, push real mails through it, and tell their stories.
+    """Run the whole system on this machine, send real mail through it, and show what happened.
 
-    Starts an AWS, an SES and all workers as mailtumble local does, on free ports; sends mails in
-    by SMTP; shows what became of each, read from the event stream; adds up that received =
-    ended; and stops everything again. It takes less than a minute. Exit code 1: a mail did not
-    end as it should.
+    The command starts emulators of AWS and SES and all workers, as mailtumble local does, on free
+    ports. It sends messages in by SMTP, reads from the event stream what happened to each, checks
+    that received = ended, and stops everything again. It takes less than a minute. The exit code is
+    1 if a message did not end as expected.
 
     \b
     Example:  mailtumble demo

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailtumble.local.stack import StackOptions
 
 SIGNALLED: Final = 128
-"""A process that a signal ends has this plus the signal's number as its exit code, in shells."""
+"""Shells add this to a signal's number for the exit code of a process that the signal ended."""
 
 NEXT = """\
 Next, in another shell in this folder:
@@ -38,7 +38,7 @@ Ctrl-C ends it all."""
     type=click.IntRange(0, 65_535),
     default=2525,
     show_default=True,
-    help="Where mail comes in; 0: a free port.",
+    help="The port that receives mail; 0: any free port.",
 )
 @click.option(
     "--rate", default=14.0, show_default=True, help="The local SES's limit, recipients a second."
@@ -77,7 +77,7 @@ Ctrl-C ends it all."""
 @click.option(
     "--same-priority",
     is_flag=True,
-    help="Keep core and the sender at normal priority; otherwise what else runs comes before them.",
+    help="Keep core and the sender at normal priority instead of a lower one.",
 )
 @state_option
 @click.pass_context
@@ -88,16 +88,16 @@ def command(
     debug: bool,  # noqa: FBT001 - click gives it by name
     **of_the_stack: Any,  # noqa: ANN401
 ) -> None:
-    """Run AWS, SES and all workers on this machine until Ctrl-C.
+    """Run emulators of AWS and SES, and all workers, on this machine until Ctrl-C.
 
-    Mail comes in by SMTP, for any recipient. The local SES enforces the limits; the sender
-    learns of them as it would from SES. All state is lost when this ends.
+    The local SES receives mail by SMTP, for any recipient. It enforces its limits, and the sender
+    learns of them in the same way as from the real SES. All state is lost when the command ends.
 
-    The start takes as long as the machine needs. It is given up when a process ends, or makes no
-    progress: no CPU time used and nothing logged for 60 s, or not ready after 15 min.
+    The start takes as long as the machine needs. It fails if a process ends, if no process uses CPU
+    time or logs anything for 60 s, or if a step takes longer than 15 min.
 
-    Exit code 0: ended by Ctrl-C or SIGTERM; 130 or 143: ended by them during the start; 1: a
-    process did not start, or the AWS emulator ended.
+    The exit code is 0 after Ctrl-C or SIGTERM, 130 or 143 if they came during the start, and 1 if a
+    process did not start or the AWS emulator ended.
 
     \b
     Example:  mailtumble local --rate 50
@@ -124,10 +124,10 @@ def command(
 
 
 class _Asked:
-    """Whether somebody has asked the stack to end, and by which signal."""
+    """The request to stop the stack: whether it came, and by which signal."""
 
     def __init__(self) -> None:
-        """Take SIGINT and SIGTERM from now on."""
+        """Handle SIGINT and SIGTERM from now on."""
         self.to_end = threading.Event()
         self.signal = 0
         for number in (signal.SIGINT, signal.SIGTERM):

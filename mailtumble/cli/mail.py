@@ -40,12 +40,14 @@ DAYS_BACK_MAX: Final = 8
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Look at mails, tell the story of one; send them at other times, again, or not at all."""
+    """List and explain messages; retry, reschedule, expire or cancel them."""
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="An array of all fields, targets included.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only this many, the newest ones.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Show only the newest ones, at most this many."
+)
 @click.option(
     "--status",
     type=click.Choice([str(each) for each in Status]),
@@ -89,14 +91,14 @@ def list_mails(
         print_table(headings, [_cells(row) for row in rows])
     elif status is not None or day is not None:
         print_hint(
-            "No such mail. mailtumble mail list shows all that core has read, mailtumble queue "
-            "status what is on its way."
+            "No such message. mailtumble mail list shows every message that core has read; "
+            "mailtumble queue status shows what core has not read yet."
         )
     else:
         print_hint(
-            "No mail yet. What was received a moment ago, or waits while core is behind, is not "
-            "listed: mailtumble queue status shows it. To receive a message under mailtumble "
-            "local: mailtumble local inject FILE --from you@example.com --to info@house.example"
+            "No mail yet. A message is listed once core has read it; until then, mailtumble queue "
+            "status counts it. To receive a message under mailtumble local: mailtumble local "
+            "inject FILE --from you@example.com --to info@house.example"
         )
 
 

@@ -10,19 +10,19 @@ import click
 COMMANDS: Final = {
     "demo": (
         "mailtumble.cli.demo",
-        "Push real mails through all of it, and tell their stories.",
+        "Send real mail through the whole system, and show what happened to it.",
     ),
-    "local": ("mailtumble.cli.local", "Run the whole system on this machine, and look into it."),
+    "local": ("mailtumble.cli.local", "Run the whole system on this machine, and inspect it."),
     "worker": ("mailtumble.cli.worker", "Run one worker: core, sender, archive or intake."),
-    "mail": ("mailtumble.cli.mail", "List mails, tell one's story; send again, later, or not."),
-    "queue": ("mailtumble.cli.queue", "What waits and how fast it leaves; pause and resume."),
+    "mail": ("mailtumble.cli.mail", "List and explain messages; retry, reschedule or cancel them."),
+    "queue": ("mailtumble.cli.queue", "Show where mail is and how fast it leaves; pause it."),
     "moderation": ("mailtumble.cli.moderation", "Read held mail; approve or reject it."),
-    "suppression": ("mailtumble.cli.suppression", "Addresses that get no mail, and why."),
+    "suppression": ("mailtumble.cli.suppression", "List, add and remove suppressed addresses."),
     "aliases": ("mailtumble.cli.aliases", "Add, remove and list aliases."),
     "quarantine": ("mailtumble.cli.quarantine", "List what could not be processed; redrive it."),
-    "archive": ("mailtumble.cli.archive", "What of the stream is archived; check all of it."),
-    "doctor": ("mailtumble.cli.doctor", "Look at a set-up, and say of each part what to do."),
-    "verify": ("mailtumble.cli.verify", "Check that all mail has ended or is open, by the stream."),
+    "archive": ("mailtumble.cli.archive", "List what is archived of the stream, and verify it."),
+    "doctor": ("mailtumble.cli.doctor", "Check an installation, and say what to do next."),
+    "verify": ("mailtumble.cli.verify", "Check that nothing is lost, wrong or overdue."),
 }
 
 

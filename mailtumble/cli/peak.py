@@ -1,7 +1,7 @@
 """``mailtumble queue peak``: the highest rate of any second, beside what SES allowed then.
 
-Seconds are those of the clock, in UTC, as core's counters have them: a call counts in the second in
-which the sender made it. The local SES counts a call in the second in which it arrives.
+Seconds are those of the clock, in UTC, as in core's counters. A call counts in the second in which
+the sender made it. The local SES counts a call in the second in which it arrives.
 """
 
 from __future__ import annotations
@@ -61,15 +61,15 @@ class Limit:
 def peak(*, since: str, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     """Show the highest rate of any second, beside the MaxSendRate of that time.
 
-    All calls to SES count, of all senders, whatever it answered. A second is one of the clock, in
-    UTC, and a call counts in the second in which the sender made it. Where MaxSendRate has changed,
-    each of its values has a peak of its own.
+    The command counts the calls of all senders to SES, whatever SES answered. Seconds are those of
+    the clock, in UTC, and a call counts in the second in which the sender made it. If MaxSendRate
+    has changed, the command shows a peak for each of its values.
 
-    With a local stack, the peak that the local SES has counted is shown, too. It counts what it
-    accepts (of other programs as well), and in the second in which a call arrives. The two differ
-    by at most the calls that arrive in another second than they are made in: few, unless the
-    machine is busy. Within any 1,000 ms, which may lie across two seconds of the clock, SES may
-    accept more than in either of them.
+    With a local stack, the command also shows the peak that the local SES has counted. The local
+    SES counts the calls that it accepts, including those of other programs, in the second in which
+    they arrive. The two figures differ by at most the calls that arrived in a later second than the
+    one in which they were made: few, unless the machine is busy. SES may accept more within any
+    1,000 ms, which may span two seconds of the clock, than in either of these seconds.
 
     \b
     Example:  mailtumble queue peak
@@ -92,7 +92,7 @@ def beginning(text: str, now: int) -> int:
     """Return a moment in microseconds UTC: ISO 8601, or ``90m`` for that long ago.
 
     Raises:
-        BadInput: it is no time, or in the future, or more than a day ago.
+        BadInput: the text is not a time, or the time is in the future or more than a day ago.
     """
     past = text.removeprefix("-")
     if past[-1:] in UNITS_S and past[:-1].isdecimal():
@@ -100,9 +100,9 @@ def beginning(text: str, now: int) -> int:
     else:
         at = moment(text, now)
     if at > now:
-        raise BadInput(f"--since {text} is in the future: give 90m for the last 90 minutes")
+        raise BadInput(f"--since {text} is in the future: use 90m for the last 90 minutes")
     if at < now - DAY_US:
-        raise BadInput(f"--since {text} is more than a day ago: give 24h at most")
+        raise BadInput(f"--since {text} is more than a day ago: use at most 24h")
     return at
 
 
@@ -203,7 +203,7 @@ def _peak(seconds: Mapping[int, Sums], limits: list[Limit]) -> dict[str, Any] | 
 def _tell(found: Mapping[str, Any]) -> None:
     highest = found["peak"]
     if highest is None:
-        print_line(f"No call to SES is on record since {found['since']}.")
+        print_line(f"No call to SES was counted since {found['since']}.")
     else:
         _tell_highest(highest)
     if found["local_ses"] is not None:

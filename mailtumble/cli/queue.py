@@ -1,4 +1,4 @@
-"""``mailtumble queue``: what waits and how fast it leaves; pause, drain and resume sending."""
+"""``mailtumble queue``: show where mail is and how fast it leaves; pause, drain, resume sending."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Show what waits; pause, drain and resume sending."""
+    """Show where mail is; pause, drain and resume sending."""
 
 
 @command.command("status")
@@ -64,13 +64,14 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
       in SQS         notifications of received mail and feedback that intake has not taken yet
       being received notifications that intake has taken and not finished
       dead letters   notifications that intake failed on too often
-      undecided      received messages that core has not read, or whose alias is looked up again
+      undecided      received messages that core has not read, or whose alias core has to look
+                     up again
       held           messages that wait for a moderator
       scheduled      decided, but the sender has not read the decision yet
       waiting        in the sender's queue: due, due later (a retry, a set time), or blocked by a
                      pause, a drain or SES
-      in flight      claimed by a sender: the call is being made, or its outcome not read yet
-      unknown        SES may or may not have the message; its event or a timeout will tell
+      in flight      claimed by a sender: the call is being made, or its outcome is not read yet
+      unknown        SES may or may not have the message; a report of SES or a timeout decides
       done           accepted by SES in the last 24 hours
 
     From "scheduled" on, each target of a message counts as one. A count may be approximate (SQS's
@@ -184,10 +185,10 @@ def _order(
 
 
 def _tell_what_holds(wired: Wiring, scope: str) -> None:
-    """Print what still blocks mail that was resumed: another pause, SES, or the day's quota.
+    """Print what still blocks mail that was resumed: another pause, SES, or the daily quota.
 
-    A domain from which SES accepts no mail blocks some of the fleet's, and perhaps of a tenant's:
-    it is printed only when everything is resumed.
+    If SES accepts no mail from a domain, only some mail of the fleet or of a tenant is blocked.
+    That is printed only when sending of the whole fleet is resumed.
     """
     store, generation = wired.store(), wired.settings.generation
     standing = Standing(store, generation, wired.plan().rules.address_key)
@@ -224,7 +225,7 @@ def _is_known(wired: Wiring, scope: str) -> bool:
 
 
 def _scope(tenant: str | None, domain: str | None) -> str:
-    """Return the name of what is paused, as events have it."""
+    """Return the scope of a pause, as events name it."""
     if tenant is not None and domain is not None:
         raise BadInput("--tenant and --domain exclude each other: give one of them")
     for option, given in (("--tenant", tenant), ("--domain", domain)):

@@ -1,4 +1,4 @@
-"""``mailtumble verify``: are records read, do tables agree with the stream, does mail end?"""
+"""``mailtumble verify``: check that records are read, tables equal the stream, and mail ends."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from schemas.errors import BadInput, MailtumbleError
 from schemas.values import HOUR_US, SECOND_US
 
 STEPS: Final = 1_000
-"""Of the progress bar."""
+"""Steps of the progress bar."""
 
 
 class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
-    """Something is wrong."""
+    """A check has failed."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,8 +42,12 @@ class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
     "differences: [{kind, table, key, attribute, stored, expected}], "
     "overdue: [{name, what, due_at}], ...}",
 )
-@click.option("--s3", "with_s3", is_flag=True, help="Look for mails that were never announced too.")
-@click.option("--redrive", is_flag=True, help="With --s3: take these mails in, by their headers.")
+@click.option(
+    "--s3", "with_s3", is_flag=True, help="Also find messages in S3 whose notification never came."
+)
+@click.option(
+    "--redrive", is_flag=True, help="With --s3: process these messages, by what their headers say."
+)
 @click.option(
     "--watch",
     "watch_s",
@@ -51,7 +55,7 @@ class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
     default=WATCH_S,
     show_default=True,
     metavar="SECONDS",
-    help="How long a reader may stay where it is while records wait.",
+    help="How long a worker may make no progress while records wait.",
 )
 @click.option(
     "--grace",
@@ -61,7 +65,7 @@ class VerifyFailed(MailtumbleError):  # noqa: N818 - an answer
     show_default=True,
     metavar="SECONDS",
     help="How long something may be open past its deadline. "
-    "The default allows for a worker that starts, and for a wait for an upgrade.",
+    "The default leaves time for a worker to start, and for a wait for an upgrade.",
 )
 @state_option
 def command(
@@ -76,26 +80,25 @@ def command(
 ) -> None:
     """Check that the workers read, that the tables are right, and that no mail is stuck.
 
-    Reads the whole stream, once a second and shard so that the workers are not slowed down, and
-    replays it. Mail may come in meanwhile. Exit code 1: something is wrong.
+    Reads and replays the whole stream, slowly enough not to delay the workers. Mail may come in
+    meanwhile. The exit code is 1 if one of these checks fails:
 
-    *Reading.* Core, sender or archive has records to read and does not advance while it is
-    watched (--watch). An application that was never started is named, and is no fault.
+    *Reading.* Core, sender and archive advance while they have records to read (watched for
+    --watch seconds). An application that was never started is named, but does not fail the check.
 
-    *The sum.* Per target, open before + received is not ended + open.
+    *The sum.* Counted per target, open before + received = ended + open.
 
-    *Tables.* An item of mails, throughput, quarantine, suppressed addresses or pauses, a timer, a
-    queue entry or a claim is missing, or is not what the stream says; or core's own reading of a
-    mail differs from that of an independent model.
+    *Tables.* Every message, counter, quarantined record, suppressed address, pause, timer, queue
+    entry and claim in the tables is what the stream says, and none is missing. Core and an
+    independent model read each message in the same way.
 
-    *Deadlines.* A mail, a command or a timer is open past its deadline and its time of grace
-    (--grace), as of what core and sender have read.
+    *Deadlines.* No message, command or timer is open more than --grace seconds past its deadline.
 
-    Costs a read of the stream, a scan of each table of the views, of timers and of the queue, and
-    one read of the table claims for each attempt on the stream. Keeps some 10 KB of memory a mail.
+    Costs one read of the stream, a scan of the views, timers and queue, and a read of claims for
+    each attempt on the stream. Uses about 10 KB of memory per message.
 
-    With --s3, finds mails that SES has put into the bucket and whose notification never came
-    (those of the last 5 minutes aside); --redrive takes them in.
+    With --s3, the command also finds messages that SES has put into the bucket and whose
+    notification never came, except those of the last 5 minutes. --redrive processes them.
 
     \b
     Example:  mailtumble verify
@@ -103,7 +106,7 @@ def command(
     """  # noqa: D301 - click's own mark for a paragraph that is not to be wrapped
     del debug
     if redrive and not with_s3:
-        raise BadInput("--redrive takes in what --s3 finds: give both")
+        raise BadInput("--redrive processes what --s3 finds: give both options")
     wired = state.wiring(state_dir)
     with _bar() as progress:
         verdict = Verification(
@@ -148,7 +151,7 @@ def limits_of(
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """Its length is the stream's share that is read."""
+    """Show a progress bar; its length is the share of the stream that has been read."""
     with progress_bar(STEPS, "Reading the stream") as move:
         yield lambda share: move(round(share * STEPS))
 

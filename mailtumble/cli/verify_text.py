@@ -23,7 +23,8 @@ FOLD: Final = "fold"
 SKIPPED: Final = "skipped"
 
 TODO: Final = {
-    PROJECTIONS: "between the projections and the stream, which is right: build a new generation",
+    PROJECTIONS: "between the projections and the stream (the stream is right): build a new "
+    "generation",
     "queue": "between the queue and the stream: mailtumble mail send-now ID queues a missing entry "
     "again (of a cancelled attempt, put back the item that --json shows); an unexpected entry is "
     "never sent",
@@ -34,16 +35,16 @@ TODO: Final = {
     "claim keeps its attempt from being sent again",
     FOLD: "between how the workers and the independent model read the stream, which is a fault in "
     "mailtumble that a new generation would repeat: report it, with mailtumble mail show ID",
-    SKIPPED: "on the stream: records that were passed over and are not in quarantine",
+    SKIPPED: "on the stream: records that were skipped and are not in quarantine",
 }
 """What a difference is between, and what to do about it."""
 
 
 def wrong_with(verdict: Verdict, lost: Sequence[Unannounced]) -> list[str]:
-    """Return what is wrong, in words, with what to do about it."""
+    """Return one sentence per kind of fault: what is wrong, and what to do about it."""
     wrong = [_stalled(each) for each in verdict.reading if each.stalled]
     if not verdict.sum.holds:
-        wrong.append("the sum is wrong")
+        wrong.append("the sum of messages does not add up")
     counts = Counter(map(_between, verdict.differences))
     wrong.extend(
         f"{_count(counts[each], 'difference')} {TODO[each]}" for each in TODO if counts[each]
@@ -51,14 +52,18 @@ def wrong_with(verdict: Verdict, lost: Sequence[Unannounced]) -> list[str]:
     if verdict.overdue:
         wrong.append(
             f"{_count(len(verdict.overdue), 'item')} open past the deadline: check that core and "
-            "sender run, and see their logs"
+            "sender are running, and read their logs"
         )
     still = [each for each in lost if not each.mails]
     if any(not each.problem for each in still):
-        wrong.append(f"{_count(len(still), 'mail')} never announced: give --redrive too")
+        wrong.append(f"{_announced(len(still))} never announced: add --redrive to process them")
     elif still:
-        wrong.append(f"{_count(len(still), 'mail')} never announced, and not redriven")
+        wrong.append(f"{_announced(len(still))} never announced, and could not be redriven")
     return wrong
+
+
+def _announced(number: int) -> str:
+    return f"{_count(number, 'message')} {'was' if number == 1 else 'were'}"
 
 
 def _between(difference: Difference) -> str:
@@ -75,7 +80,7 @@ def _stalled(reading: Reading) -> str:
     where = ", ".join(each.at.shard.id for each in reading.stalled)
     return (
         f"{reading.application} has read {reading.read:,} of {reading.records:,} records and is "
-        f"not advancing on {where}: start it, or see its log"
+        f"not advancing on {where}: start it, or read its log"
     )
 
 
@@ -97,7 +102,9 @@ def tell(verdict: Verdict) -> None:
         print_hint(f"{items} kept changing and could not be compared: verify again.")
     if verdict.unchecked:
         items = _count(verdict.unchecked, "item")
-        print_hint(f"{items} can't be compared, because the stream has lost their first records.")
+        print_hint(
+            f"{items} can't be compared, because the stream has dropped their first records."
+        )
 
 
 def _reading_lines(readings: Sequence[Reading]) -> Iterator[str]:
@@ -138,7 +145,10 @@ def _sum_lines(total: Sum) -> Iterator[str]:
     shown = {**total.ended, **total.open}
     for status in sorted({*shown, *total.due}):
         if shown.get(status, 0) != total.due.get(status, 0):
-            yield f"{status}: {shown.get(status, 0):,}, by the stream {total.due.get(status, 0):,}"
+            yield (
+                f"{status}: {shown.get(status, 0):,} in the views, "
+                f"{total.due.get(status, 0):,} on the stream"
+            )
     yield from total.problems[:SHOWN_MAX]
 
 
@@ -151,39 +161,39 @@ def _tell_some(lines: Sequence[str]) -> None:
     for line in lines[:SHOWN_MAX]:
         print_line(line)
     if len(lines) > SHOWN_MAX:
-        print_line(f"... and {len(lines) - SHOWN_MAX:,} more: --json has them all")
+        print_line(f"... and {len(lines) - SHOWN_MAX:,} more: --json shows all of them")
 
 
 def tell_of_mails(lost: Sequence[Unannounced], too_old_at: int, *, redrive: bool) -> None:
-    """Print which mails were never announced, and what became of them.
+    """Print which messages were never announced, and what happened to them.
 
     Args:
-        lost: the mails.
-        too_old_at: mail that came before this moment (microseconds UTC) is not sent any more.
-        redrive: whether they were to be taken in.
+        lost: the messages.
+        too_old_at: mail that arrived before this moment (microseconds UTC) is no longer sent.
+        redrive: whether the command was asked to process them.
     """
     if not lost:
-        print_line("Every mail in S3 was announced (those of the last 5 minutes aside).")
+        print_line("Every message in S3 was announced, except perhaps those of the last 5 minutes.")
     for each in lost if redrive else lost[:SHOWN_MAX]:
         came_at = each.stored.modified_at
         print_line(f"{each.stored.key}, of {iso(came_at)[:19]}: {_fate(each)}")
         for name in each.mails if came_at < too_old_at else ():
             print_line(
-                f"  that is too old to be sent; if it shall be: mailtumble mail retry {name}"
+                f"  it is too old to be sent; to send it anyway: mailtumble mail retry {name}"
             )
     if not redrive and len(lost) > SHOWN_MAX:
-        print_line(f"... and {len(lost) - SHOWN_MAX:,} more: --json has them all")
+        print_line(f"... and {len(lost) - SHOWN_MAX:,} more: --json shows all of them")
 
 
 def _fate(mail: Unannounced) -> str:
     if mail.mails:
         pairs = zip(mail.mails, mail.recipients, strict=True)
-        return "taken in as " + ", ".join(f"{name} for {whom}" for name, whom in pairs)
+        return "received as " + ", ".join(f"{name} for {whom}" for name, whom in pairs)
     return mail.problem or "never announced"
 
 
 def plain(verdict: Verdict, lost: Sequence[Unannounced], *, ok: bool) -> dict[str, Any]:
-    """Return everything that was found as JSON takes it."""
+    """Return all findings as values that JSON accepts."""
     total = verdict.sum
     return {
         "ok": ok,

@@ -65,7 +65,7 @@ def test_a_head_that_tells_of_more_is_an_error(written: World) -> None:
     head = head_of(written)
     wrong = replace(head, records=head.records + 1)
     written.store.write(heads.put(wrong))
-    with pytest.raises(ArchiveBroken, match="its head tells of 3 with 7"):
+    with pytest.raises(ArchiveBroken, match="its head names 3 segments with 7 records"):
         written.archived()
 
 

@@ -46,7 +46,7 @@ def test_an_acknowledgement_covers_what_it_names() -> None:
 def test_a_reason_has_bounds(reason: str) -> None:
     """And nothing is written without one."""
     store = InMemoryItems()
-    with pytest.raises(BadInput, match="a reason has 1 to"):
+    with pytest.raises(BadInput, match="a reason must have 1 to"):
         acknowledge(store, SHARD, problems("a"), reason, 1)
     assert known(store) == {}
 
@@ -61,7 +61,7 @@ def test_the_item_stays_far_below_its_limit() -> None:
     acknowledge(store, SHARD, most, "ü" * REASON_MAX, 1)
     item = store.get("cursors", KEY)
     assert len(str(item).encode()) < 300_000
-    with pytest.raises(BadInput, match="has 101 problems, and 100 can be"):
+    with pytest.raises(BadInput, match="has 101 problems, and at most 100 can be"):
         acknowledge(store, SHARD, [*most, *problems("z")], "reason", 1)
 
 
@@ -76,7 +76,7 @@ def test_two_people_at_once_do_not_undo_each_other() -> None:
             return item
 
     store = Interrupted()
-    with pytest.raises(RetryableError, match="meanwhile"):
+    with pytest.raises(RetryableError, match="at the same time"):
         acknowledge(store, SHARD, problems("a"), "reason", 1)
     assert known(store) == {}
 

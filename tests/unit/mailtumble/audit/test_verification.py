@@ -109,7 +109,7 @@ def test_pauses_are_compared_and_other_items_of_the_fleet_are_not(
     assert verify().ok
     world.items.write(Update("fleet", {"name": "pauses#g1"}, set={"paused": []}))
     (found,) = verify().differences
-    assert found.told().startswith("fleet pauses: paused is [], by the stream [{'scope': 'x', ")
+    assert found.told().startswith("fleet pauses: paused is []; the stream says [{'scope': 'x', ")
 
 
 def test_another_generation_is_not_looked_at(world: SmallWorld, verify: Verify) -> None:

@@ -138,12 +138,12 @@ def test_only_what_is_wrong_can_be_acknowledged(world: SmallWorld, fail: Exit) -
     reason = ("--reason", "because")
     code, err = fail("archive", "acknowledge", "shardId-9", *reason)
     assert code
-    assert "the archive knows no shard 'shardId-9'" in err
+    assert "the archive has no shard 'shardId-9'" in err
     shard = world.events.shards()[0].id
     code, err = fail("archive", "acknowledge", shard, *reason)
     assert f"nothing is wrong with {shard}" in err
     shard = lose_head(world)
     code, err = fail("archive", "acknowledge", shard, "--reason", " ")
-    assert "a reason has 1 to 500 characters" in err
+    assert "a reason must have 1 to 500 characters" in err
     code, err = fail("archive", "acknowledge", shard, "--reason", "x" * 501)
     assert "this one has 501" in err

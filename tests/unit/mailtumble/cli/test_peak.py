@@ -61,7 +61,7 @@ def test_where_nothing_was_sent_there_is_no_peak(world: SmallWorld, run: Run) ->
     told = found(run)
     assert told["peak"] is None
     assert told["limits"] == [{"since": since, "max_send_rate": None, "peak": None}]
-    assert run(command, "peak").stdout == f"No call to SES is on record since {since}.\n"
+    assert run(command, "peak").stdout == f"No call to SES was counted since {since}.\n"
 
 
 def test_real_sends_are_counted_by_the_time_of_their_calls(world: SmallWorld, run: Run) -> None:
@@ -228,7 +228,7 @@ class TestLocalSes:
     def test_before_core_has_read_any_outcome(self, run: Run) -> None:
         """The figures of the local SES are there at once."""
         told = run(command, "peak").stdout.splitlines()
-        assert told[0].startswith("No call to SES is on record since ")
+        assert told[0].startswith("No call to SES was counted since ")
         assert told[1].startswith("The local SES accepted at most 14 ")
 
     def test_an_ses_that_does_not_answer_is_left_out(

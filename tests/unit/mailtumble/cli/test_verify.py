@@ -145,7 +145,7 @@ def test_the_exit_code_is_1_and_the_item_is_named(world: SmallWorld, fail: Exit)
     assert code == 1
     assert "build a new generation" in said
     lines = CliRunner().invoke(command, []).stdout.splitlines()
-    assert f"mails {name}: status is 'parked', by the stream 'scheduled'" in lines
+    assert f"mails {name}: status is 'parked'; the stream says 'scheduled'" in lines
 
 
 def test_a_sum_that_is_wrong_is_shown_with_what_it_should_be(world: SmallWorld) -> None:
@@ -157,11 +157,11 @@ def test_a_sum_that_is_wrong_is_shown_with_what_it_should_be(world: SmallWorld) 
     world.items.write(Put("mails", {**item, "targets": [{**targets[0], "status": "bounced"}]}))
     result = CliRunner().invoke(command, [])
     assert isinstance(result.exception, VerifyFailed)
-    assert str(result.exception).startswith("the sum is wrong; 1 difference")
+    assert str(result.exception).startswith("the sum of messages does not add up; 1 difference")
     assert result.stdout.splitlines()[3:7] == [
         "Per target: 0 open before + 2 received is not 1 ended (1 bounced) + 0 open.",
-        "bounced: 1, by the stream 0",
-        "completed: 0, by the stream 2",
+        "bounced: 1 in the views, 0 on the stream",
+        "completed: 0 in the views, 2 on the stream",
         f"mail {name}: 2 targets came in, its item shows 1",
     ]
 
@@ -172,8 +172,8 @@ def test_of_many_differences_a_person_is_told_twenty(world: SmallWorld) -> None:
     tamper(world, name, **{f"extra_{number:02d}": number for number in range(25)})
     result = CliRunner().invoke(command, [])
     lines = result.stdout.splitlines()
-    assert sum("by the stream None" in line for line in lines) == 20
-    assert "... and 5 more: --json has them all" in lines
+    assert sum("the stream says None" in line for line in lines) == 20
+    assert "... and 5 more: --json shows all of them" in lines
     report, _ = outcome()
     assert len(report["differences"]) == 25
 
@@ -208,7 +208,7 @@ def test_a_stopped_core_is_named_with_what_to_do(world: SmallWorld, fail: Exit) 
     for application in ("core", "sender"):
         assert (
             f"{application} has read 2 of 3 records and is not advancing on {shard}: "
-            "start it, or see its log"
+            "start it, or read its log"
         ) in said
     report, _ = outcome()
     core, sender, archive = report["reading"]
@@ -226,7 +226,7 @@ def test_mails_that_were_never_announced(world: SmallWorld, fail: Exit) -> None:
     report, said = outcome("--s3")
     (mail,) = report["unannounced"]
     assert (mail["key"], mail["recipients"], mail["mails"]) == ("inbound/lost", [], [])
-    assert said == "1 mail never announced: give --redrive too"
+    assert said == "1 message was never announced: add --redrive to process them"
     assert report["sum"]["holds"]
     assert fail("verify", "--s3")[0] == 1
 
@@ -238,11 +238,11 @@ def test_redrive_takes_them_in(world: SmallWorld, run: Run) -> None:
     world.clock.advance(600)
     name = mail_id("lost", HOUSE)
     lines = run(command, "--s3", "--redrive").stdout.splitlines()
-    assert f"inbound/lost, of 2025-10-09T08:53:20: taken in as {name} for {HOUSE}" in lines
+    assert f"inbound/lost, of 2025-10-09T08:53:20: received as {name} for {HOUSE}" in lines
     world.work()
     world.send()
     assert world.status(name) == "completed"
-    assert "Every mail in S3 was announced" in run(command, "--s3").stdout
+    assert "Every message in S3 was announced" in run(command, "--s3").stdout
 
 
 def test_a_mail_that_is_too_old_to_be_sent_is_said_to_be_so(world: SmallWorld, run: Run) -> None:
@@ -260,7 +260,7 @@ def test_what_can_not_be_redriven_is_said_with_what_to_do(world: SmallWorld) -> 
     first, second = report["unannounced"]
     assert "aws s3 cp" in first["problem"]
     assert second["recipients"] == [HOUSE]
-    assert said == "1 mail never announced, and not redriven"
+    assert said == "1 message was never announced, and could not be redriven"
 
 
 def test_redrive_needs_s3(world: SmallWorld, fail: Exit) -> None:
@@ -268,7 +268,7 @@ def test_redrive_needs_s3(world: SmallWorld, fail: Exit) -> None:
     del world
     assert fail("verify", "--redrive") == (
         2,
-        "mailtumble: --redrive takes in what --s3 finds: give both\n",
+        "mailtumble: --redrive processes what --s3 finds: give both options\n",
     )
 
 
