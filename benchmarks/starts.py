@@ -1,7 +1,7 @@
-"""How long `mailtumble local` takes to start on a busy machine.
+"""Measure how long `mailtumble local` takes to start on a busy machine.
 
-Starts it again and again beside processes that only use the CPU, and prints the seconds until it
-is ready. Ends with exit code 1 if a start fails or takes longer than the bound.
+The benchmark starts it again and again beside processes that only use the CPU, and prints the
+seconds until it is ready. The exit code is 1 if a start fails or takes longer than the bound.
 
     python benchmarks/starts.py --starts 20 --busy 4 --within 90
 """
@@ -28,9 +28,13 @@ STOPPED_WITHIN_S: Final = 120.0
 def main() -> int:
     """Run all starts; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--starts", type=int, default=20, help="how many (default: 20)")
-    parser.add_argument("--busy", type=int, default=4, help="busy loops beside them (default: 4)")
-    parser.add_argument("--within", type=float, default=90.0, help="the bound, in seconds (90)")
+    parser.add_argument("--starts", type=int, default=20, help="how many starts (default: 20)")
+    parser.add_argument(
+        "--busy", type=int, default=4, help="how many busy loops run beside them (default: 4)"
+    )
+    parser.add_argument(
+        "--within", type=float, default=90.0, help="the bound in seconds (default: 90)"
+    )
     options = parser.parse_args()
     took: list[float | None] = []
     with busy_loops(options.busy):
@@ -51,7 +55,7 @@ def main() -> int:
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[None]:
-    """Use the CPU with so many processes meanwhile."""
+    """Run this many processes that only use the CPU while the context is open."""
     loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]  # noqa: S603
     try:
         yield
@@ -95,7 +99,7 @@ def lines(output: Path) -> Sequence[bytes]:
 
 
 def stop(stack: subprocess.Popen[bytes]) -> None:
-    """End the stack in order, or else by force."""
+    """Stop the stack with SIGTERM, or kill it if it does not exit in time."""
     if stack.poll() is None:
         stack.send_signal(signal.SIGTERM)
     try:
@@ -106,7 +110,7 @@ def stop(stack: subprocess.Popen[bytes]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's variables, without what would lead to another AWS."""
+    """Return the environment of this process without the variables that select another AWS."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**own, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 

@@ -1,7 +1,7 @@
-"""The whole way of mail through the system, stage by stage, as ``queue status`` shows it.
+"""Count the mail at every stage of the system, as ``queue status`` shows it.
 
-Each stage is counted where that is cheap, and says how exact the number is and how old: a view is
-as old as its application is behind the stream.
+Each stage is counted where counting is cheap. The result says how exact the count is and how old: a
+view is as old as its application is behind the stream.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from schemas.values import DAY_US, SECOND_US
 
 HELD_INDEX: Final = "by_held"
 HELD_COUNTED_MAX: Final = 1_000
-"""Held messages that are counted; more of them are "at least" so many."""
+"""How many held messages are counted at most; the precision of more is "at least"."""
 
 
 class Precision(enum.StrEnum):
@@ -33,19 +33,19 @@ class Precision(enum.StrEnum):
 
     EXACT = "exact"
     APPROXIMATE = "approximate"
-    """As SQS counts: it may lag by a minute."""
+    """Counted by SQS, which may be a minute late."""
     AT_LEAST = "at least"
-    """Counting stopped at a bound."""
+    """Counting stopped at a bound, so there may be more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """How much is at one stage.
+    """How many messages, or targets of messages, are at one stage.
 
     Attributes:
-        count: None if it could not be found out.
+        count: the number; None if it is not known.
         precision: how exact the count is.
-        age_s: how old the data is (seconds); None if that is not known.
+        age_s: the age of the data (seconds); None if it is not known.
     """
 
     count: int | None
@@ -58,10 +58,10 @@ class Application:
     """How far an application has read the stream.
 
     Attributes:
-        name: the application.
-        is_running: it has a cursor.
+        name: the name of the application.
+        is_running: whether it has a cursor.
         behind_s: the age of the oldest record that it has not read (seconds); None: not known.
-        shards: how many shards are in which state.
+        shards: the number of shards in each state.
     """
 
     name: str
@@ -72,14 +72,14 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipe:
-    """The stages in the order in which mail passes them, by name, and the applications."""
+    """The stages by name, in the order in which mail passes them, and the applications."""
 
     stages: dict[str, Stage]
     applications: tuple[Application, ...]
 
 
 def read_pipe(wired: Wiring, outlook: Outlook, under_way: UnderWay) -> Pipe:
-    """Count what is at each stage.
+    """Count the mail at each stage.
 
     Beyond what ``outlook`` and ``under_way`` have read, this costs 2 calls of SQS, a scan of
     ``cursors`` (an item per application and shard), the calls of
@@ -87,7 +87,7 @@ def read_pipe(wired: Wiring, outlook: Outlook, under_way: UnderWay) -> Pipe:
     messages, and 25 counters per shard.
 
     Raises:
-        RetryableError: a table does not answer. Where SQS does not answer, its counts are None.
+        RetryableError: a table does not answer. If only SQS does not answer, its counts are None.
     """
     stream, store, generation = wired.stream(), wired.store(), wired.settings.generation
     shards = stream.shards()

@@ -1,15 +1,15 @@
 """Stored states: a version per aggregate, and upcasters from the older ones.
 
 A state is stored with its version, as an event is. Deployments run two releases side by side, and
-either may take over a subject that the other has stored:
+each may take over a subject that the other has stored. Therefore:
 
 - A field that has a default may be added without a new version. An older release ignores it, and
   drops it when it stores the state: add a field this way only if that loss does no harm.
 - Every other change raises the version in :data:`VERSIONS`, and adds an upcaster from the version
-  before and a golden file (``python -m tests.golden_states``). A release that meets a newer
-  version than its own leaves the subject alone and waits for an upgrade.
-- An event inside a state has no version of its own there: where its fields change, so does the
-  state's version.
+  before and a golden file (``python -m tests.golden_states``). A release that finds a version newer
+  than its own does not touch the subject and waits for an upgrade.
+- An event inside a state has no version of its own. If its fields change, raise the version of the
+  state.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _with_policy(received: Plain | None) -> Plain | None:
 
 
 def _mail_by_default_route(plain: Plain) -> Plain:
-    """There was one way out, and the sender's DMARC policy was not recorded."""
+    """Add what version 1 lacks: the route (there was only one) and the sender's DMARC policy."""
     sending = plain["sending"]
     targets = [{**target, "route": ""} for target in sending["targets"]]
     received = _with_policy(plain["received"])
@@ -48,7 +48,7 @@ def _mail_by_default_route(plain: Plain) -> Plain:
 
 
 def _dispatch_by_default_route(plain: Plain) -> Plain:
-    """There was one way out, and the sender's DMARC policy was not recorded."""
+    """Add what version 1 lacks: the route (there was only one) and the sender's DMARC policy."""
     attempts = [
         {**attempt, "scheduled": {**attempt["scheduled"], "route": ""}}
         for attempt in plain["attempts"]
@@ -60,7 +60,7 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("dispatch", 1): _dispatch_by_default_route,
     ("mail", 1): _mail_by_default_route,
 }
-"""(aggregate, version it takes) -> the step to the next version."""
+"""By aggregate and version: the function that converts a state of it to the next version."""
 
 
 def read_state(

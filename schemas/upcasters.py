@@ -48,11 +48,11 @@ def _resumed_by_tenant(payload: Payload) -> Payload:
 
 
 _NO_SOURCE = {"digest": "", "domain_digest": "", "spf": ""}
-"""The sender of a mail, where the log does not tell it."""
+"""Stands for the sender of a message where the log does not record it."""
 
 
 def _bounced_somehow(payload: Payload) -> Payload:
-    """Of a bounce of an address, only whether it was permanent was recorded."""
+    """Convert ``permanent``: the older version records nothing else about the bounce."""
     kept = {name: each for name, each in payload.items() if name != "permanent"}
     bounce_type = PERMANENT if payload["permanent"] else "Transient"
     more = {"bounce_type": bounce_type, "bounce_subtype": "", "enhanced_status": ""}
@@ -60,48 +60,48 @@ def _bounced_somehow(payload: Payload) -> Payload:
 
 
 def _complained_of_something(payload: Payload) -> Payload:
-    """What was said in a complaint was not recorded at the address, nor who had sent the mail."""
+    """Add the complaint's type and the sender, which the older version does not record."""
     return {**payload, "feedback_type": "", "complaint_subtype": "", "source": _NO_SOURCE}
 
 
 def _delivered_by_somebody(payload: Payload) -> Payload:
-    """Who had sent the mail was not recorded at the address."""
+    """Add the sender of the message, which the older version does not record."""
     return {**payload, "source": _NO_SOURCE}
 
 
 def _without_status(payload: Payload) -> Payload:
-    """The enhanced status of a bounce was not recorded."""
+    """Add the enhanced status of the bounce, which the older version does not record."""
     return {**payload, "enhanced_status": ""}
 
 
 def _complaint_by_type(payload: Payload) -> Payload:
-    """The feedback type was called the complaint's type, and SES's subtype was not recorded."""
+    """Rename ``complaint_type``, and add SES's subtype, which the older version does not record."""
     kept = {name: each for name, each in payload.items() if name != "complaint_type"}
     return {**kept, "feedback_type": payload["complaint_type"], "complaint_subtype": ""}
 
 
 def _delayed_somehow(payload: Payload) -> Payload:
-    """What the server said was not recorded."""
+    """Add what the server said, which the older version does not record."""
     return {**payload, "enhanced_status": "", "diagnostic": ""}
 
 
 def _without_policy(payload: Payload) -> Payload:
-    """The sender's DMARC policy was not recorded."""
+    """Add the sender's DMARC policy, which the older version does not record."""
     return {**payload, "dmarc_policy": ""}
 
 
 def _by_some_rule(payload: Payload) -> Payload:
-    """Which version of the rules file decided was not recorded."""
+    """Add the version of the rules file, which the older version does not record."""
     return {**payload, "rules_digest": "", "rule_line": 0}
 
 
 def _targets_by_default_route(payload: Payload) -> Payload:
-    """There was one way out."""
+    """Add the route, which version 1 lacks because there was only one."""
     return {**payload, "targets": [{**each, "route": ""} for each in payload["targets"]]}
 
 
 def _by_default_route(payload: Payload) -> Payload:
-    """There was one way out."""
+    """Add the route, which version 1 lacks because there was only one."""
     return {**payload, "route": ""}
 
 

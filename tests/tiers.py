@@ -1,7 +1,7 @@
-"""The tiers of tests: which target of the Makefile runs a test, in which process, and its time.
+"""The tiers of tests: which target of the Makefile runs a test, in which process, and for how long.
 
-A test without a mark is part of ``make test``, and may not start a process. The marks that allow
-it are explained in ``pyproject.toml``. ``tests/conftest.py`` imports the hooks of this module.
+A test without a mark is part of ``make test``, and must not start a process. ``pyproject.toml``
+explains the marks that allow it. ``tests/conftest.py`` imports the hooks of this module.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _NOT_MARKED: Final = (
     "external; pyproject.toml explains each."
 )
 _STARTS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.system"})
-"""Audit events of the standard library; multiprocessing's pools raise none of them."""
+"""Audit events of the standard library; the pools of multiprocessing raise none of them."""
 
 _GROUPS: Final = {
     "tests/e2e/kcl/": "kcl",
-    # Both run a LocalStack, one of which is as much as two cores bear.
+    # Both run a LocalStack, and two cores can run only one at a time.
     "tests/e2e/image/": "localstack",
     "tests/e2e/localstack/": "localstack",
     "tests/contract/": "contract",
@@ -38,15 +38,15 @@ _GROUPS: Final = {
         for name in ("delivery", "feedback", "moderation", "story")
     },
 }
-"""How the node ids of tests begin that share servers across files, and the group of each."""
+"""Prefixes of the node ids of tests that share servers across files, with their groups."""
 _ALONE: Final = ("tests/e2e/", "tests/simulation/")
-"""Where each test is a group of its own; elsewhere a file is one."""
+"""Folders in which each test is a group of its own; elsewhere, each file is a group."""
 _SIMULATION: Final = "tests/simulation/"
 _ALL_SEEDS: Final = f"{_SIMULATION}test_simulation.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the number of seeds be chosen."""
+    """Add the option ``--seeds``."""
     parser.addoption(
         "--seeds", type=int, default=SEEDS, help=f"seeds of the simulation (default: {SEEDS})"
     )
@@ -57,10 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
-    """Let ``pytest -n`` run each group of tests in one process.
+    """Make ``pytest -n`` run each group of tests in one process.
 
-    xdist's own ``--dist loadgroup`` renames tests, which pytest 9.2 does not let it do any more:
-    without a word the marks have no effect.
+    xdist's own ``--dist loadgroup`` renames tests, which pytest 9.2 no longer allows. Its marks
+    then have no effect, and nothing reports that.
     """
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where xdist is used
 
@@ -72,9 +72,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 
 
 def group_of(nodeid: str) -> str:
-    """Return the group of a test: tests of one group run in the same process, in their order.
+    """Return the group of a test. Tests of one group run in the same process, in their order.
 
-    A server that a session or module shares is thus started once.
+    A server that a session or module shares is therefore started only once.
     """
     for start, group in _GROUPS.items():
         if nodeid.startswith(start):
@@ -102,16 +102,16 @@ def _rank(item: pytest.Item) -> int:
 
 
 class Guard:
-    """Fails a test that starts a process without being marked for it."""
+    """Fails a test that starts a process without a mark that allows it."""
 
     def __init__(self) -> None:
-        """No test runs yet."""
+        """Create a guard that allows everything until a test runs."""
         self.forbids = False
 
     def __call__(self, event: str, _arguments: object) -> None:
-        """Hear of an audit event; the exception reaches the code that starts the process."""
+        """Handle an audit event; the exception is raised in the code that starts the process."""
         if self.forbids and event in _STARTS:
-            # Not an Exception, so that the code under test doesn't handle it.
+            # This is not an Exception, so the code under test doesn't catch it.
             pytest.fail(_NOT_MARKED, pytrace=True)
 
 
@@ -119,13 +119,13 @@ _guard: Final = Guard()
 
 
 def pytest_configure() -> None:
-    """Begin to watch; an audit hook stays until the interpreter ends."""
+    """Add the guard as an audit hook, which stays until the interpreter exits."""
     sys.addaudithook(_guard)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch the test, with the setting up and the tearing down of its fixtures."""
+    """Guard the test, including the setup and teardown of its fixtures."""
     _guard.forbids = not any(map(item.get_closest_marker, MAY_START_PROCESSES))
     try:
         return (yield)
@@ -133,12 +133,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _guard.forbids = False
 
 
-# ------------------------------------------------------------------------- what each takes
+# ------------------------------------------------------------------- how long each tier takes
 
 
 @dataclass
 class Tier:
-    """What a tier's tests came to in this run."""
+    """The number and the total time of a tier's tests in this run."""
 
     tests: int = 0
     seconds: float = 0.0
@@ -156,14 +156,14 @@ def tier_of(marks: Iterable[str] | Mapping[str, object]) -> str:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count a test's phase; with ``pytest -n`` the reports of all processes come here."""
+    """Count a phase of a test. With ``pytest -n``, the reports of all processes arrive here."""
     tier = _tiers[tier_of(report.keywords)]
     tier.tests += report.when == "call"
     tier.seconds += report.duration
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the tests and the time of each tier."""
+    """Print the number of tests and the time of each tier."""
     terminalreporter.section("tiers")
     terminalreporter.write_line("first run by         tests   seconds (sum over all processes)")
     for name in _ORDER:

@@ -1,19 +1,19 @@
-"""Negate every condition of the code that keeps mail from being lost or doubled, one at a time.
+"""Negate every condition of the code that keeps mail from being lost or sent twice, one at a time.
 
-Each condition (the test of an if, a while or a conditional expression, the guard of a case, an
-operand of and/or, a comparison, the filter of a comprehension) is negated by itself. The checks
-then run against that one change, each in a process of its own:
+A condition is the test of an if, a while or a conditional expression, the guard of a case, an
+operand of and/or, a comparison, or the filter of a comprehension. Each is negated alone. These
+checks then run against that one change, each in its own process:
 
-  1. the simulation, seed by seed, until the judge complains or a worker ends by an exception;
+  1. the simulation, seed by seed, until the judge complains or an exception ends a worker;
   2. with --unit, the unit tests of the module.
 
-A change that no check notices has survived: either it makes no difference, or a check is missing.
-Results are appended to a file as JSON lines, so that an interrupted run goes on where it ended.
+A change that no check detects has survived: either it makes no difference, or a check is missing.
+Results are appended to a file as JSON lines, so an interrupted run continues where it stopped.
 
 Examples:
-  python tools/negate.py                                 all modules, 300 seeds a change
+  python tools/negate.py                                 all modules, 300 seeds per change
   python tools/negate.py --unit --seeds 150 processors/kernel.py
-  python tools/negate.py --again --seeds 1000            only what has survived so far
+  python tools/negate.py --again --seeds 1000            only changes that have survived
   python tools/negate.py --list                          the conditions, without running anything
   python tools/negate.py --show processors/kernel.py:73  the changes of one line, as diffs
 """
@@ -50,7 +50,7 @@ MODULES: Final = (
     "processors/sending/dispatch.py",
 )
 SEED_CPU_S: Final = 30.0
-"""A seed takes a fraction of a second; one that computes for so long hangs, on any machine."""
+"""A seed takes a fraction of a second. One that uses this much CPU time hangs, on any machine."""
 
 SURVIVED: Final = "survived"
 JUDGE: Final = "the judge"
@@ -71,13 +71,13 @@ class Site:
 
     @property
     def name(self) -> str:
-        """What people call it, and what a result is known by."""
+        """The name by which people and results identify the condition."""
         return f"{self.module}:{self.line}: {' '.join(self.text.split())}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change: who noticed it, and at which seed."""
+    """The result of one change: which check detected it, and at which seed."""
 
     site: str
     noticed_by: str
@@ -88,8 +88,8 @@ def sites(module: str, source: bytes) -> list[Site]:
     """Return every condition of a module, in the order of the source.
 
     Args:
-        module: its path, as it is to be named.
-        source: its bytes.
+        module: the path of the module, which becomes part of the names.
+        source: the bytes of the module.
     """
     starts = [0]
     for line in source.splitlines(keepends=True):
@@ -104,7 +104,7 @@ def sites(module: str, source: bytes) -> list[Site]:
 
 
 def negated(source: bytes, site: Site) -> bytes:
-    """Return a module's source with one condition negated; lines keep their numbers."""
+    """Return a module's source with one condition negated, without changing line numbers."""
     condition = source[site.start : site.end]
     return source[: site.start] + b"(not (" + condition + b"))" + source[site.end :]
 
@@ -133,7 +133,7 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 class _Replacing(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
-    """Imports one module from other source; all others come as always."""
+    """Imports one module from changed source, and all others as usual."""
 
     def __init__(self, module: str, source: bytes) -> None:
         self._dotted = module.removesuffix(".py").replace("/", ".")
@@ -162,14 +162,14 @@ def _find(module: str, start: int, end: int) -> tuple[bytes, Site]:
 
 
 def simulate(seeds: int) -> tuple[str, str]:
-    """Run seeds until one fails; who noticed, and what was said."""
+    """Run seeds until one fails; return what detected the change, and the details."""
     from tests.simulation.runner import run_seed  # noqa: PLC0415 - after the module was replaced
 
     for seed in range(seeds):
-        signal.setitimer(signal.ITIMER_VIRTUAL, SEED_CPU_S)  # it ends this process
+        signal.setitimer(signal.ITIMER_VIRTUAL, SEED_CPU_S)  # The signal ends this process.
         try:
             result = run_seed(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it was noticed
+        except Exception as error:  # noqa: BLE001 - any exception detects the change
             return EXCEPTION, f"seed {seed}: {type(error).__name__}: {error}"
         if result.complaints:
             return JUDGE, f"seed {seed}: {result.complaints[0][:200]}"
@@ -179,7 +179,7 @@ def simulate(seeds: int) -> tuple[str, str]:
 
 
 def unit_tests(module: str) -> list[str]:
-    """Return where the unit tests of a module are: its own files first, then its package's."""
+    """Return the paths of a module's unit tests: its own files first, then its package's folder."""
     path = Path(module)
     folder = ROOT / "tests" / "unit" / path.parent
     own = sorted(folder.glob(f"test_{path.stem}*.py"))
@@ -187,7 +187,7 @@ def unit_tests(module: str) -> list[str]:
 
 
 def _child(options: argparse.Namespace) -> int:
-    """Be the process of one change."""
+    """Run one check against one change; this is the body of a child process."""
     module, start, end = options.child.rsplit(":", 2)
     source, site = _find(module, int(start), int(end))
     sys.meta_path.insert(0, _Replacing(module, negated(source, site)))
@@ -202,7 +202,7 @@ def _child(options: argparse.Namespace) -> int:
 
 
 def _run(site: Site, options: argparse.Namespace) -> Outcome:
-    """Run the checks against one change, the unit tests where the simulation has not noticed."""
+    """Run the checks against one change; the unit tests only if the simulation detects nothing."""
     base = [sys.executable, str(Path(__file__)), f"--seeds={options.seeds}"]
     base.append(f"--child={site.module}:{site.start}:{site.end}")
     quiet: dict[str, Any] = {"cwd": ROOT, "capture_output": True, "text": True}
@@ -256,28 +256,44 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("modules", nargs="*", default=MODULES, help="paths from the root")
+    parser.add_argument(
+        "modules",
+        nargs="*",
+        default=MODULES,
+        help="paths of modules, from the root of the repository",
+    )
     parser.add_argument("--seeds", type=int, default=300, help="seeds per change (default: 300)")
-    parser.add_argument("--unit", action="store_true", help="then the module's unit tests, too")
-    parser.add_argument("--processes", type=int, default=2, help="side by side (default: 2)")
+    parser.add_argument(
+        "--unit", action="store_true", help="also run the module's unit tests on what survives"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=2, help="changes checked in parallel (default: 2)"
+    )
     parser.add_argument(
         "--limit-s",
         type=int,
         default=3600,
-        help="seconds for all checks of a change (default: 3600)",
+        help="time limit in seconds for each check of a change (default: 3600)",
     )
     parser.add_argument(
-        "--out", type=Path, default=ROOT / ".negated.jsonl", help="results (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=ROOT / ".negated.jsonl",
+        help="the file of results (default: %(default)s)",
     )
-    parser.add_argument("--again", action="store_true", help="try what has survived once more")
-    parser.add_argument("--list", action="store_true", help="print the conditions and end")
-    parser.add_argument("--show", metavar="FILE:LINE", help="print a line's changes and end")
+    parser.add_argument(
+        "--again", action="store_true", help="try the changes that have survived once more"
+    )
+    parser.add_argument("--list", action="store_true", help="print the conditions and exit")
+    parser.add_argument(
+        "--show", metavar="FILE:LINE", help="print the changes of one line and exit"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> int:
-    """Try every change; 1 when one has survived."""
+    """Try every change; return 1 if one has survived."""
     options = _options()
     if options.child:
         return _child(options)

@@ -1,8 +1,8 @@
-"""What is still open past its end: mail, commands and timers whose time is over.
+"""Find mail, commands and timers that are still open past their deadline.
 
-Deadlines come from the independent model and from the timers' own items. They are judged as of the
-moment up to which core and sender have read the stream: what they have not read yet may be the very
-end that is missed, and that they do not read on is a fault of its own.
+Deadlines come from the independent model and from the timers' own items. They are checked as of the
+moment up to which core and sender have read the stream. A record that they have not read yet may
+close the item; if they do not read it at all, :mod:`mailtumble.audit.reading` reports that.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from schemas.ids import mail_of
 from schemas.values import MINUTE_US
 
 GRACE_US: Final = 15 * MINUTE_US
-"""How long after its deadline something may still be open, unless who asks says otherwise.
+"""How long after its deadline something may still be open, unless the caller chooses another time.
 
-A worker that starts has to take over its shards, and a shard waits so long at a record of a newer
-version (rule 5). What was due in an outage ends within minutes: a sender ends 66 expired attempts a
-turn and shard, a tick fires up to 2,000 timers a shard.
+A worker that starts has to take over its shards, and a shard may wait this long at a record of a
+newer version (rule 5). Items that became due in an outage end within minutes: per shard, a sender
+ends 66 expired attempts per turn, and a tick fires up to 2,000 timers.
 """
 
 
@@ -35,7 +35,7 @@ class Overdue:
     Attributes:
         name: what it is about: ``mail <id>``, another subject, or a timer in words.
         what: what has to happen, in words.
-        due_at: by when it should have happened (microseconds UTC).
+        due_at: the deadline (microseconds UTC).
     """
 
     name: str
@@ -43,24 +43,24 @@ class Overdue:
     due_at: int
 
     def told(self) -> str:
-        """Return it in one line."""
+        """Return one line of text."""
         return f"{self.name} is open past its deadline: {self.what}, since {iso(self.due_at)}"
 
 
 def overdue_mail(replay: Replay, as_of: int, grace_us: int, known: Retention) -> Iterator[Overdue]:
-    """Yield everything that is open past its deadline, by the model.
+    """Yield everything that is open past its deadline, according to the model.
 
     Args:
-        replay: core's, whose model has folded what core has read.
-        as_of: until when core and sender have read the stream (microseconds UTC).
+        replay: the replay of core; its model has folded everything that core has read.
+        as_of: the time up to which core and sender have read the stream (microseconds UTC).
         grace_us: how long after its deadline something may still be open (microseconds).
-        known: what the stream still tells: nothing is said of mail that began before.
+        known: what the stream still holds; messages that began before that are skipped.
     """
     for subject, due in replay.model.due():
         mail_id = mail_of(subject)
         if known.trimmed and (mail_id is None or mail_id in known.headless):
             continue
-        # What is due at once is due since the last that was heard of the subject.
+        # What is due at once has been due since the last record of the subject.
         due_at = due.at or replay.heard_at(subject)
         if due_at + grace_us <= as_of:
             name = subject if mail_id is None else f"mail {mail_id}"
@@ -77,7 +77,7 @@ def overdue_timers(items: Iterable[Item], as_of: int, grace_us: int) -> Iterator
 
 
 def of_timer(item: Item) -> Overdue:
-    """Return a timer that is still there as something overdue."""
+    """Return the finding for a timer that should have fired."""
     due_at = item.get("due_at")
     return Overdue(
         name=f"timer {timer_name(item)}",

@@ -1,7 +1,7 @@
-"""Whether every application is reading the stream: how far it is, and whether it advances.
+"""Check that every application reads the stream: how far it is, and whether it advances.
 
-A position alone proves nothing: core may be stopped, or dead at one record. So where records wait,
-the cursors are looked at again, until each has moved or the time for looking is over.
+A position alone proves nothing: core may be stopped, or may fail at one record again and again. If
+records wait, the cursors are therefore read again, until each has moved or the time is over.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from schemas.values import SECOND_US
 
 LOOK_EVERY_S: Final = 2.0
 WATCH_S: Final = 60
-"""How long a position may stay where it is while records wait.
+"""How long a position may stay the same while records wait.
 
 A worker commits several times a second. On a busy machine, where core runs at a low priority, a
-batch may take it tens of seconds.
+batch may take tens of seconds.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardReading:
-    """One application on one shard, held against the records that the shard holds.
+    """The progress of one application on one shard, compared with the records of the shard.
 
     Attributes:
         at: where the application is.
@@ -77,7 +77,7 @@ class Reading:
 
 
 class Watch:
-    """Looks at the cursors beside the tapes of the stream."""
+    """Compares the cursors with the tapes of the stream, and watches whether they advance."""
 
     def __init__(
         self,
@@ -87,14 +87,15 @@ class Watch:
         gathers_us: Mapping[str, int],
         watch_s: float = WATCH_S,
     ) -> None:
-        """Create it without reading anything.
+        """Create without I/O.
 
         Args:
             store: the tables.
             clock: tells the time, and waits between looks.
-            generation: of the projections that core builds.
-            gathers_us: by application, how long it keeps records before it commits any.
-            watch_s: how long a position may stay where it is while records wait.
+            generation: the generation of the projections that core builds.
+            gathers_us: by application, how long it collects records before it commits any
+                (microseconds).
+            watch_s: how long a position may stay the same while records wait (seconds).
         """
         self._store = store
         self._clock = clock
@@ -105,7 +106,7 @@ class Watch:
     def look(self, tapes: Tapes, shards: Sequence[Shard]) -> tuple[Reading, ...]:
         """Return how far each application is on the tapes, and where it does not advance.
 
-        Takes no time where nothing waits, and ends as soon as everything that waits has moved.
+        Return at once if no records wait, and otherwise as soon as every waiting shard has moved.
         """
         first = progress(self._store, shards, self._generation)
         readings = [self._reading(each, tapes) for each in first]
@@ -153,7 +154,7 @@ class Watch:
             if each.unread_at is not None
             and each.unread_at <= since
             and each.at.state is not ShardState.CLOSED
-            # A child waits for its parents; once these are read, for somebody to close them.
+            # A child shard waits until its parents are read, and then until they are closed.
             and (each.at.state is not ShardState.WAITING or not unread & {*each.at.shard.parents})
         ]
 

@@ -1,8 +1,8 @@
-"""What an application has not read yet, by a bounded look at each shard behind its position.
+"""Estimate what an application has not read, by one bounded read per shard after its position.
 
-A cursor says what is read, not what is left. One GetRecords call per shard answers that well
-enough: the oldest unread record says how long the application is behind, and what one call brings
-is counted. Applications that are equally far share the call.
+A cursor says what was read, and not what is left. One GetRecords call per shard is enough for an
+estimate: the oldest unread record shows how far the application is behind, and the records of that
+one call are counted. Applications at the same position share the call.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from schemas.errors import RetryableError, UndecodableRecord
 from schemas.events import Event
 
 LOOKED_AT_MAX: Final = 500
-"""Records that one look may bring: about 0.5 MB, a quarter of what a shard gives in a second."""
+"""The most records of one look: about 0.5 MB, a quarter of what a shard delivers per second."""
 UNCOUNTED: Final = frozenset({"archive"})
-"""Applications of which only the lag is asked: one record tells it."""
+"""Applications for which only the lag is needed; one record is enough for that."""
 THREADS: Final = 8
 
 Place = tuple[str, str]
-"""A shard, and the position behind which it is looked at."""
+"""A shard, and the position after which it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Unread:
             none; None if it has never run, or a shard could not be looked at and its cursor does
             not say either.
         events: how many events of each type were seen among the unread records.
-        complete: these are all; otherwise there are more than were looked at.
+        complete: whether all unread records were counted.
     """
 
     behind_us: int | None
@@ -57,7 +57,7 @@ class Unread:
 def unread(
     stream: EventStream, applications: Sequence[Progress], clock: Clock
 ) -> dict[str, Unread]:
-    """Look behind the position of each application on each shard.
+    """Read after the position of each application on each shard.
 
     Costs one GetShardIterator and one GetRecords call, of at most :data:`LOOKED_AT_MAX` records,
     per shard and distinct position.
@@ -85,7 +85,7 @@ def unread(
 
 
 def _is_looked_at(on_shard: ShardProgress) -> bool:
-    """Tell whether something may be unread here that is not unread on a parent shard first."""
+    """Return whether the shard may have unread records that don't have to wait for a parent."""
     return on_shard.state in {ShardState.READING, ShardState.NOT_BEGUN}
 
 
@@ -94,7 +94,7 @@ def _look(stream: EventStream, place: Place, limit: int, clock: Clock) -> _Look 
     try:
         batch = stream.reader(shard_id, after=position or None).read(limit)
     except RetryableError:
-        # The applications have read the shard as often as Kinesis allows.
+        # The applications use all the reads per second that Kinesis allows for the shard.
         return None
     events: Counter[type[Event]] = Counter()
     for record in batch.records:
@@ -122,7 +122,7 @@ def _of(application: Progress, looks: Mapping[Place, _Look | None], now: int) ->
         look = looks.get((each.shard.id, each.position))
         if look is None:
             complete = False
-            # The cursor's word is an upper bound: it moves seldom while nothing comes.
+            # The cursor's time is an upper bound: it rarely moves while nothing arrives.
             behind.append(now - each.arrived_at if each.arrived_at else None)
             continue
         events += look.events

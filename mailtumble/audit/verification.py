@@ -1,4 +1,4 @@
-"""Verification: the tables against a replay of the stream, while the workers go on.
+"""Verification: compare the tables with a replay of the stream, while the workers run.
 
 ::
 
@@ -6,14 +6,15 @@
                            │ read stream │ read items │
     the replay stands at  c1
 
-Every item is written in one transaction with the cursor, so an item that is read in between is
-as of some point from c1 to c2. What no record from c1 to c2 touches has to be as the replay says
-at c1; what one does touch is compared in a next round, that has to read only these few items.
+Every item is written in one transaction with the cursor, so an item that is read in between shows
+the state at some point from c1 to c2. An item that no record from c1 to c2 changes must be as the
+replay says at c1. The few items that such a record does change are compared in a next round, which
+reads only these items.
 
-The sender has a cursor of its own and claims that no cursor shows: see
-:mod:`mailtumble.audit.sender`. The fold that makes the views is checked by the independent model,
-which also says what is open past its deadline: see :mod:`mailtumble.audit.overdue`. Whether the
-applications read at all: see :mod:`mailtumble.audit.reading`.
+Other modules do the rest. :mod:`mailtumble.audit.sender` compares the tables of the sender, which
+has its own cursor and makes claims that no cursor shows. The independent model checks the fold that
+builds the views; :mod:`mailtumble.audit.overdue` asks it what is open past its deadline.
+:mod:`mailtumble.audit.reading` checks that the applications read at all.
 """
 
 from __future__ import annotations
@@ -46,27 +47,27 @@ from schemas.values import ENDED, SECOND_US
 ROUNDS_MAX: Final = 5
 
 DEFAULT: Final = Limits()
-"""What holds where no setting says otherwise."""
+"""The limits if no setting changes them."""
 
 ARCHIVE_SLACK_US: Final = 10 * SECOND_US
-"""How long the archive may take to write a segment, after it has gathered for its time."""
+"""How long the archive may take to write a segment once it has finished collecting records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was found.
+    """The findings of a verification.
 
     Attributes:
-        sum: opening + received = ended + open, per target.
-        records: how many records the projections were held against.
+        sum: opening + received = ended + open, counted per target.
+        records: how many records the projections were compared with.
         waiting: how many more records the stream holds that core has not read.
-        mails: how many mails these records are about.
-        differences: item by item.
+        mails: how many messages the compared records are about.
+        differences: the differences, item by item.
         overdue: what is open past its deadline.
         reading: how far each application has read, and whether it advances.
-        moving: items that were changing in every round; nothing is said of them.
-        unchecked: items that are older than what the stream keeps; nothing is said of them.
-        announced: bucket and key of the mails that the stream or the view knows.
+        moving: how many items changed in every round, so that they could not be compared.
+        unchecked: how many items are older than the oldest records, so that they can't be compared.
+        announced: bucket and key of the messages that the stream or the view knows.
     """
 
     sum: Sum
@@ -87,11 +88,11 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong: everything agrees, and every application reads on."""
+        """Whether everything agrees, and every application makes progress."""
         return self.agrees and not any(each.stalled for each in self.reading)
 
     def complaints(self) -> list[str]:
-        """Return all that is wrong with tables and deadlines, one line each; none: it agrees."""
+        """Return one line for each problem of tables and deadlines; empty if there is none."""
         found = [] if self.sum.holds else [f"the sum does not hold: {self.sum}"]
         found.extend(each.told() for each in self.differences)
         found.extend(each.told() for each in self.overdue)
@@ -99,7 +100,7 @@ class Verdict:
 
 
 class Verification:
-    """One generation of the projections, and the sender's tables, verified once."""
+    """One verification of a generation of the projections and of the sender's tables."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""Waiting for the processes of the local stack to start, for as long as they make progress.
+"""Wait for the processes of the local stack to start, for as long as they make progress.
 
-A fixed time limit says more about how busy the machine is than about the process. A process makes
+A fixed time limit would depend on how busy the machine is. A process makes
 progress while it uses CPU time or writes to its log; one that does neither for
-:data:`IDLE_LIMIT_S` is stuck. A process that ends before it is ready ends the start at once.
+:data:`IDLE_LIMIT_S` is stuck. If a process ends before it is ready, the start fails at once.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from mailtumble.story import listed
 from schemas.errors import MailtumbleError, RetryableError
 
 IDLE_LIMIT_S: Final = 60.0
-"""Without any progress for this long, the start is given up."""
+"""The start fails after this long without any progress."""
 START_LIMIT_S: Final = 15 * 60.0
-"""No single step takes longer, whatever the processes do meanwhile (they may wait in a loop)."""
+"""The start fails if a single step takes longer, even if processes use CPU time (in a loop)."""
 POLL_S: Final = 0.1
 LOOK_COUNTS_MAX_S: Final = 1.0
-"""The most that one look adds to the idle time: after Ctrl-Z or a frozen machine, the processes
-did not have the time that the clock says has passed."""
+"""The most that one look adds to the idle time. After Ctrl-Z, or on a frozen machine, the clock has
+moved on although the processes could not run."""
 FIRST_NOTE_S: Final = 5.0
 NOTE_EVERY_S: Final = 15.0
 LAST_LINES: Final = 10
 LAST_BYTES: Final = 16_384
-"""Of a log, only this much is read for its last lines."""
+"""How much of the end of a log is read to find its last lines."""
 
 
 class StartInterrupted(MailtumbleError):  # noqa: N818 - what happened, not a fault
@@ -42,10 +42,10 @@ class Starting:
     """A process that has been started and may not be ready yet.
 
     Attributes:
-        name: as messages have it.
+        name: its name in messages.
         process: the process itself.
-        log: takes what it prints.
-        log_from: the size of the log before the start: what lies before is of earlier processes.
+        log: the file that receives its output.
+        log_from: the size of the log before the start; the part before is of earlier processes.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Starting:
     log_from: int = 0
 
     def progress(self) -> tuple[float, int]:
-        """Return the CPU seconds it has used and the size of its log; both only grow."""
+        """Return the CPU seconds that it has used and the size of its log. Both only grow."""
         return cpu_seconds(self.process.pid), log_size(self.log)
 
     def last_lines(self) -> list[str]:
-        """Return the last lines that it has logged: at most :data:`LAST_LINES`, none blank."""
+        """Return the last lines of its log without blank lines, at most :data:`LAST_LINES`."""
         try:
             with self.log.open("rb") as log:
                 log.seek(max(self.log_from, log_size(self.log) - LAST_BYTES))
@@ -82,10 +82,10 @@ class Startup:
         """Create without starting anything.
 
         Args:
-            say: takes one line at a time for the person who waits.
-            interrupted: returns whether the start should be given up.
-            idle_limit_s: seconds without progress after which it is given up.
-            first_note_s: seconds after which ``say`` gets the first line.
+            say: called with each line to show to the person who waits.
+            interrupted: returns whether somebody has asked to stop the start.
+            idle_limit_s: seconds without progress after which the start fails.
+            first_note_s: seconds until ``say`` is called for the first time.
         """
         self.interrupted = interrupted
         self._say = say
@@ -169,9 +169,9 @@ class Startup:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process, its ended children included.
+    """Return the CPU time of a process in seconds, including its children that have ended.
 
-    Where there is no ``/proc`` it can't be read, and is 0: then only the log shows progress.
+    Return 0 on systems without ``/proc``. Then only the log shows progress.
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ from schemas.values import SECOND_US
 
 ITEM: Final = {"name": "stops"}
 TOLD_WITHIN_US: Final = 10 * SECOND_US
-"""What whoever found it out has not told by then, somebody else tells: it may have died."""
+"""If the sender that found a stop has not reported it by then, another one reports it."""
 
 Kept = tuple[Stop, ...]
 """All that stand, and those that are over but are not known to be told."""
@@ -46,7 +46,7 @@ class StopWatch:
         Args:
             store: holds the item that the fleet shares.
             clock: tells the time.
-            probe_us: the wait before one message is tried, in microseconds.
+            probe_us: how long to wait before one message is tried, in microseconds.
         """
         self._clock = clock
         self._probe_us = probe_us

@@ -1,4 +1,4 @@
-"""What a worker says of itself when it starts: the release, and digests of settings and rules.
+"""The event that a worker writes when it starts: its release, and digests of settings and rules.
 
 Decisions depend on settings. With ``WorkerStarted`` on the log, a reader of history can tell which
 settings were in force, and ``ModerationDecided`` names the rules file by the same digest.
@@ -26,9 +26,9 @@ from schemas.ids import FLEET_SUBJECT, derive
 from schemas.values import DAY_US
 
 SECRET: Final = frozenset({"address_key"})
-"""Settings that are no part of the digest: a digest of a weak secret gives it away."""
+"""Settings that the digest leaves out, because a digest of a weak secret would reveal it."""
 SILENT: Final = frozenset({"archive"})
-"""Workers that say nothing: the archive decides nothing, and may not write to the stream."""
+"""Workers without this event. The archive decides nothing, and must not write to the stream."""
 AGAIN_S: Final = 5.0
 TRIES_MAX: Final = 60
 
@@ -47,13 +47,13 @@ def settings_digest(settings: Settings) -> str:
 def started(application: str, settings: Settings, rules_digest: str, now: int) -> Fact:
     """Build ``WorkerStarted``.
 
-    Its id holds the day and what it says, so a worker that starts again and again adds one fact a
-    day to the fleet's subject, however many machines it starts on.
+    The id is derived from the day and the content. A worker that starts again and again therefore
+    adds one fact per day to the fleet's subject, on however many machines it starts.
 
     Args:
         application: the worker's name.
-        settings: what it was started with.
-        rules_digest: of its file of moderation rules; empty without one.
+        settings: the settings that it was started with.
+        rules_digest: the digest of its file of moderation rules; empty if it has none.
         now: microseconds UTC.
     """
     event = WorkerStarted(
@@ -74,17 +74,17 @@ def announce(
     stopping: Callable[[], bool],
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Append a fact about a start; the worker works meanwhile, and without it if need be.
+    """Append a fact about a start. The worker does not wait for this, and works even if it fails.
 
     Args:
-        fact: what :func:`started` gave.
+        fact: the fact that :func:`started` returned.
         stream: where to append it.
-        now: the time, in microseconds UTC.
-        stopping: whether the worker is about to end.
-        sleep: waits some seconds.
+        now: returns the time, in microseconds UTC.
+        stopping: returns whether the worker is about to end.
+        sleep: waits for a number of seconds.
 
     Returns:
-        Whether it is on the stream. After 5 minutes without success it is given up.
+        Whether the fact is on the stream. The function gives up after 60 tries (5 minutes).
     """
     for _ in range(TRIES_MAX):
         if stopping():

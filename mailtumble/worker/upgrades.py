@@ -1,13 +1,13 @@
-"""Waiting for an upgrade: a record with an event that this worker does not know (rule 5).
+"""Wait for an upgrade at a record with an event that this worker does not know (rule 5).
 
 In a rolling deployment, workers of the new release write events that workers of the old release
 can't read. The old worker leaves such a record where it is, raises an alarm, and tries again until
-it is replaced. After :data:`UPGRADE_WAIT_US` nobody has upgraded it: the record is quarantined, the
-shard goes on, and an upgraded worker can redrive the record later.
+it is replaced. If nobody has upgraded it after :data:`UPGRADE_WAIT_US`, it quarantines the record
+and continues with the shard. An upgraded worker can redrive the record later.
 
-The beginning of the wait is stored with the cursor, so a restart or another owner goes on waiting
-instead of starting over. While a shard waits, nothing is written about the record itself, so the
-wait never counts as a death; timers fire, and what is queued is sent.
+The beginning of the wait is stored with the cursor, so a restarted worker or another owner
+continues the same wait. While a shard waits, nothing is written about the record itself, so the
+wait never counts as a death. Timers fire, and queued mail is sent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class AwaitsUpgrade(RetryableError):  # noqa: N818 - what the shard does
     """
 
     def __init__(self, message: str, since: int) -> None:
-        """Say what is waited for, and since when."""
+        """Keep the message, which says what the shard waits for, and the beginning of the wait."""
         super().__init__(message)
         self.since = since
 
@@ -57,7 +57,7 @@ class UpgradeWait:
 
         Args:
             cursor: the shard's cursor, which stores the beginning of a wait.
-            clock: the time, in microseconds UTC.
+            clock: returns the time, in microseconds UTC.
             wait_us: how long to wait, in microseconds.
             patiently: repeats a call while the store doesn't answer.
         """
@@ -68,19 +68,19 @@ class UpgradeWait:
         self._reminded: tuple[str, int] = ("", 0)
 
     def ready(self, batch: Sequence[Read]) -> Sequence[Read]:
-        """Return the records before the first one that has to wait: all of them as a rule."""
+        """Return the records before the first one that has to wait: usually all of them."""
         for place, read in enumerate(batch):
             if read.is_newer and not self._gives_up(read, self._clock.now()):
                 return batch[:place]
         return batch
 
     def hold(self, read: Read) -> None:
-        """Raise as :meth:`wait` does if a record has to wait."""
+        """Call :meth:`wait` if a record has to wait."""
         if not self.ready([read]):
             self.wait(read)
 
     def wait(self, read: Read) -> NoReturn:
-        """Leave a record where it is. Everything before it is committed by now.
+        """Leave a record where it is. Everything before it must be committed.
 
         Raises:
             AwaitsUpgrade: always, unless the shard is lost.
@@ -104,17 +104,17 @@ class UpgradeWait:
         raise AwaitsUpgrade(message, cursor.awaited_since)
 
     def _beginning(self, read: Read, now: int) -> int:
-        """When the wait for a record begins: now, or when it arrived.
+        """Return when the wait at a record begins: now, or when the record arrived.
 
-        A shard that has just waited in vain counts from the arrival. Records that queued up behind
-        the first one have waited beside it, and a stream of such records delays the shard by one
-        wait in all instead of one wait each.
+        If the shard has just waited in vain, the wait counts from the arrival. Records behind the
+        first one have then already waited, so many such records delay the shard by one wait in
+        total and not by one wait each.
         """
         waited_in_vain = self._cursor.gave_up_at and now - self._cursor.gave_up_at < self._wait_us
         return min(now, read.stored.arrived_at) if waited_in_vain else now
 
     def _gives_up(self, read: Read, now: int) -> bool:
-        """Return whether the wait for a record has ended, and store it if so."""
+        """Return whether the wait at a record has ended, and store that it has."""
         is_awaited = self._cursor.awaited == read.stored.sequence_number
         since = self._cursor.awaited_since if is_awaited else self._beginning(read, now)
         if now - since < self._wait_us:

@@ -33,9 +33,9 @@ US_PER_MS: Final = 1000
 class Pulse:
     """What is known of one shard's progress. Times are microseconds UTC.
 
-    ``steps`` says of what goes on beside the reading when it last came to an end. ``tip_at`` is
-    when the reading last stood at the tip of the stream. ``awaits`` says which upgrade the reading
-    waits for since ``awaits_since``; it is empty if it waits for none.
+    ``steps`` holds, for each step that runs beside the reading, when it last finished. ``tip_at``
+    is when the reading was last at the tip of the stream. ``awaits`` says which upgrade the reading
+    has been waiting for since ``awaits_since``; it is empty if it does not wait.
     """
 
     moved_at: int
@@ -53,7 +53,7 @@ class Pulse:
     def stalled(self, now: int) -> list[str]:
         """What has not moved for too long.
 
-        A reading that waits for an upgrade is alive: to end the worker would not help it on.
+        A shard that waits for an upgrade is alive; restarting the worker would not help.
         """
         moved = dict(self.steps) if self.awaits else {"reading": self.moved_at, **self.steps}
         return [name for name, at in moved.items() if now - at > STALLED_US]
@@ -101,8 +101,9 @@ class Vitals:
 def health(vitals: Vitals, now: int) -> tuple[int, dict[str, Any]]:
     """Return the HTTP status and body of the health page.
 
-    503 says that a shard does not move, or that none is there that should be. A shard that waits
-    for an upgrade is named, with 200: a restart of the same release would not help it on.
+    The status is 503 if a shard makes no progress, or if there is no shard although there should be
+    one. It is 200 if a shard only waits for an upgrade, because restarting the same release would
+    not help; the body names the shard.
     """
     shards: dict[str, Any] = {}
     for shard, pulse in sorted(vitals.pulses.items()):

@@ -1,13 +1,13 @@
-"""A second witness: what the log says about every message, worked out without the product's fold.
+"""An independent model of what the log says about every message.
 
 ``mailtumble verify`` and the simulation's judge compare the product with this model. It is written
-from the rules and the reference pages, and imports nothing but :mod:`schemas`, so that a fault in
-the product's own fold, judgement or deciders cannot hide itself here.
+from the rules and the reference pages, and imports only :mod:`schemas`, so it does not repeat a
+fault in the product's own fold, judgement or deciders.
 
-Feed it every record of the stream, each subject's records in stream order. One model shows the log
-as one application reads it, because an application does not fold what it has quarantined. Name the
-quarantined places (shard id and sequence number) in :attr:`Model.aside` before the records there
-are taken::
+Pass it every record of the stream, each subject's records in stream order. One model shows the log
+as one application reads it, because an application does not fold the records that it has
+quarantined. Add the places of these records (shard id and sequence number) to :attr:`Model.aside`
+before you pass the records themselves::
 
     >>> from schemas.envelope import EventEnvelope
     >>> from schemas.events import MailReceived
@@ -32,20 +32,20 @@ are taken::
     >>> mail.may_leave("some-attempt", now=2_000_000, conditions=model.conditions(2_000_000))
     'it was never scheduled'
 
-What can be asked:
+The model answers these questions:
 
 - :attr:`Model.mails`: a :class:`MailModel` by message id. Its ``statuses`` are what the view
   ``mails`` must show: one for each target, or the message's own while it has no targets.
 - :meth:`MailModel.may_leave`: "" if an attempt may be sent now, otherwise the reason why not.
-- :meth:`MailModel.due`: for everything that is still open, by when it must have moved, and how.
-  ``at == 0`` means at once: core owes that decision as soon as it has read all records of the
-  message.
-- :attr:`Model.timers`: the timers of kinds lookup, unknown and moderation that core must have set.
-- :meth:`Model.waiting`: the attempts that wait. An attempt is in the sender's queue, unless a
-  claim of its round has taken it out; then the deadline of that claim is a timer.
-- :meth:`Model.claims`: rounds that were announced and have no outcome. For each the sender must
-  have a claim and its deadline.
-- :meth:`Model.conditions`: pauses and suppressions as of a moment.
+- :meth:`MailModel.due`: for everything that is still open, what has to happen, and by when.
+  ``at == 0`` means at once: core has to make that decision as soon as it has read all records of
+  the message.
+- :attr:`Model.timers`: the timers (lookup, unknown and moderation) that core must have set.
+- :meth:`Model.waiting`: the attempts that wait. Each is in the sender's queue, unless a claim of
+  its round has taken it out; then there is a timer for the deadline of that claim.
+- :meth:`Model.claims`: rounds that were announced and have no outcome. For each, the sender must
+  have a claim and a timer for its deadline.
+- :meth:`Model.conditions`: the pauses and suppressions at a given moment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which records count: rules 1 and 2, for one subject."""
+"""Decide which records of a subject count, by rules 1 and 2."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from schemas.envelope import GENESIS, EventEnvelope, Head
 
 
 class Taken(enum.StrEnum):
-    """What a record is worth to a reader."""
+    """How a reader treats a record."""
 
     ACCEPTED = "accepted"
-    """It holds."""
+    """The record counts."""
     REPEATED = "repeated"
     """A fact with this id was accepted before: it changes nothing."""
     VOID = "void"
-    """A decision that builds on anything but the last decision: it changes nothing."""
+    """A decision that does not build on the last decision: it changes nothing."""
     ASIDE = "aside"
-    """This reader has quarantined it. A decision is the head of the next one all the same."""
+    """This reader has quarantined it. The next decision still has to build on it."""
 
 
 @dataclass(slots=True)
@@ -27,14 +27,14 @@ class Acceptance:
 
     Attributes:
         heads: the last decision by decider.
-        facts: the ids of all accepted facts, for ever: a later repeat must change nothing.
+        facts: the ids of all accepted facts, without a time limit: a repeat must change nothing.
     """
 
     heads: dict[str, Head] = field(default_factory=dict)
     facts: set[str] = field(default_factory=set)
 
     def judge(self, record: EventEnvelope, fingerprint: bytes) -> Taken:
-        """Say what a record is worth, and remember it if it was accepted."""
+        """Return how a record is treated, and remember it if it is accepted."""
         if record.after is None:
             if record.id in self.facts:
                 return Taken.REPEATED

@@ -1,9 +1,9 @@
-"""One attempt, as rule 8 has it: claimed, announced, called; in rounds until the call was made.
+"""One attempt, according to rule 8: in each round it is claimed, announced, and then called.
 
-A round ends without a call when the sender says so (``SendDeferred`` with reason ``not_called``),
-or when the deadline of its claim passes before it was announced. Then the next round begins. An
-announced round that ends in silence leaves the attempt unknown, and an attempt that is unknown or
-settled never leaves again.
+A round ends without a call if the sender says so (``SendDeferred`` with reason ``not_called``), or
+if the deadline of its claim passes before it was announced. Then the next round begins. If the
+deadline of an announced round passes without an outcome, the attempt is unknown. An attempt that is
+unknown or settled is never sent again.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ SETTLING: Final = (
     ComplaintReceived,
     SendRejected,
 )
-"""Events after which the attempt never leaves again."""
+"""Events after which the attempt is never sent again."""
 
 
 class State(enum.StrEnum):
-    """Whether an attempt may still leave."""
+    """Whether an attempt may still be sent."""
 
     WAITING = "waiting"
-    """In the queue, or claimed in the round that counts."""
+    """It is in the queue, or claimed in the current round."""
     UNKNOWN = "unknown"
     """It may have been sent."""
     SETTLED = "settled"
@@ -66,24 +66,25 @@ class Attempt:
     """One attempt at one target.
 
     Attributes:
-        id: its id.
+        id: the id of the attempt.
         target: the index of its target.
         number: 1 for the first attempt at the target.
-        address: where it goes.
-        tenant: whose it is.
-        due_at: it must not leave before (microseconds UTC).
-        expires_at: it must not leave at or after this moment.
-        latest_expiry: the latest such moment that it ever had; no attempt after it has more time.
-        possible_duplicate: it was announced as one that may arrive twice.
+        address: the address that it is sent to.
+        tenant: the tenant that it belongs to.
+        due_at: it must not be sent before this moment (microseconds UTC).
+        expires_at: it must not be sent at or after this moment (microseconds UTC).
+        latest_expiry: the latest ``expires_at`` that it ever had; later attempts expire no later.
+        possible_duplicate: whether it was announced as a message that may arrive twice.
         round: how many rounds have ended without a call.
         started: the highest round that was announced; -1 if none was.
-        instant_at: the slot of that announcement.
-        send_before: in that round, the provider must not be called at or after this moment.
-        owner: who announced that round.
-        state: whether it may still leave.
-        cancelled: it is not wanted any more.
-        stranded: this reader knew no receipt of the message when it was scheduled. The sender does
-            not queue such an attempt, but reports that it failed.
+        instant_at: the send slot of that announcement (microseconds UTC).
+        send_before: in that round, SES must not be called at or after this moment (microseconds
+            UTC).
+        owner: the sender that announced that round.
+        state: whether it may still be sent.
+        cancelled: whether somebody has cancelled it.
+        stranded: whether this reader had no ``MailReceived`` of the message when the attempt was
+            scheduled. The sender does not queue such an attempt, but reports that it failed.
     """
 
     id: str
@@ -121,7 +122,7 @@ class Attempt:
 
     @property
     def is_announced(self) -> bool:
-        """Whether the round that counts was announced and has no outcome yet."""
+        """Whether the current round was announced and has no outcome yet."""
         return self.state is State.WAITING and self.started == self.round
 
     def take(self, event: Event) -> None:
@@ -147,12 +148,12 @@ class Attempt:
                 pass
 
     def doubt(self) -> None:
-        """Take it for perhaps sent: a record about it is quarantined, and may say so."""
+        """Note that it may have been sent, because a quarantined record may say so."""
         if self.state is State.WAITING:
             self.state = State.UNKNOWN
 
     def may_leave(self, now: int) -> str:
-        """Return why it may not leave now, whatever pauses and suppressions say; "" if it may."""
+        """Return why it may not be sent now, apart from pauses and suppressions; "" if it may."""
         if self.state is State.UNKNOWN:
             return "its outcome is unknown"
         if self.state is State.SETTLED:
@@ -169,7 +170,7 @@ class Attempt:
         return self.state is State.WAITING and number == self.round
 
     def _lapse(self) -> None:
-        """The deadline of the claim passed: only an announced round may have made its call."""
+        """Handle the deadline of a claim: only an announced round may have made its call."""
         if self.is_announced:
             self.state = State.UNKNOWN
         else:

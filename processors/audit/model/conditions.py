@@ -1,4 +1,4 @@
-"""What holds back mail that is otherwise ready: pauses of people, suppressed addresses."""
+"""Conditions that block mail which is otherwise ready: pauses and suppressed addresses."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FLEET: Final = ""
-"""The scope of a pause that stops everybody."""
+"""The scope of a pause of the whole fleet."""
 FOREVER: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What holds at one moment.
+    """The pauses and suppressions at one moment.
 
     Attributes:
-        paused: scope to the moment since when what arrives is kept (0: everything). A scope is a
-            tenant, ``@`` and a destination domain, or "" for the whole fleet.
-        suppressed: address in lower case to the moment when the suppression ends (0: never).
+        paused: by scope, the moment from which on arriving mail is blocked (0: all mail). A scope
+            is a tenant, ``@`` and a destination domain, or "" for the whole fleet.
+        suppressed: by address in lower case, the moment when the suppression ends (0: never).
     """
 
     paused: Mapping[str, int] = field(default_factory=dict)
     suppressed: Mapping[str, int] = field(default_factory=dict)
 
     def pause(self, tenant: str, address: str, received_at: int) -> str:
-        """Return the pause that keeps a message back, in words; "" if there is none."""
+        """Return the pause that blocks a message, in words; "" if there is none."""
         for scope in (FLEET, tenant, f"@{domain_of(address)}"):
             since = self.paused.get(scope)
             if since is not None and received_at >= since:
@@ -45,12 +45,12 @@ def domain_of(address: str) -> str:
 
 @dataclass(slots=True)
 class History:
-    """Changes of one condition: when each arrived, and the value since then (None: lifted)."""
+    """The changes of one condition: when each arrived, and the new value (None: lifted)."""
 
     changes: list[tuple[int, int | None]] = field(default_factory=list)
 
     def set(self, arrived_at: int, value: int | None) -> None:
-        """Add a change; changes of one subject come in stream order."""
+        """Add a change. Changes of one subject must be added in stream order."""
         self.changes.append((arrived_at, value))
 
     def at(self, moment: int) -> int | None:

@@ -1,4 +1,4 @@
-"""One message: its route, moderators, targets, and by when each of them has to move."""
+"""One message: its route, its moderation, its targets, and what has to happen to it by when."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from schemas.events import (
 from schemas.values import Status, TimerKind
 
 WHOLE: Final = -1
-"""In place of a target's index: the message as a whole."""
+"""Stands for the message as a whole, in place of a target's index."""
 AT_ONCE: Final = 0
 
 UNROUTED: Final[dict[type[Event], Status]] = {
@@ -46,10 +46,10 @@ UNROUTED: Final[dict[type[Event], Status]] = {
     MailRejected: Status.REJECTED,
     RouteReopened: Status.RECEIVED,
 }
-"""What these events make of a message without targets, whatever its status was."""
+"""The status of a message without targets after these events, whatever it was before."""
 
 CONCLUDED: Final = (Status.UNROUTABLE, Status.EXPIRED, Status.REJECTED)
-"""Ends of a message without targets that ``MailCompleted`` announces; parked is no such end."""
+"""Final statuses of a message without targets, which ``MailCompleted`` announces (not parked)."""
 
 Fired = tuple[TimerKind, str, int, int]
 """Kind, attempt, number and due time of a timer that has fired."""
@@ -57,13 +57,13 @@ Fired = tuple[TimerKind, str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Something that is still open and has to move.
+    """Something that is still open, and what has to happen to it.
 
     Attributes:
         target: the index of the target, or -1 for the message as a whole.
-        at: by when (microseconds UTC); 0: as soon as core has read all records of the message.
+        at: the deadline (microseconds UTC); 0: as soon as core has read all records of the message.
         what: what has to happen, in words.
-        command: the id of the command that has to be answered; "" if it is something else.
+        command: the id of the command that has to be answered; "" for anything else.
     """
 
     target: int
@@ -74,17 +74,17 @@ class Due:
 
 @dataclass(slots=True)
 class MailModel:
-    """What the accepted records say about one message.
+    """The state of one message according to its accepted records.
 
     Attributes:
-        received: how it arrived; None while no ``MailReceived`` was accepted.
-        route: what its alias was resolved to last.
-        hold: the moderators' hold that runs; None while nothing holds it.
-        blocked: a moderator, rule or operator does not let it go.
-        targets: one for each address of the route.
-        attempts: every attempt scheduled, by id.
-        completed: ``MailCompleted`` was announced and holds.
-        send_at: when a person wants it sent, whatever the schedule says; 0 if nobody does.
+        received: how it arrived; None until a ``MailReceived`` is accepted.
+        route: the last result of resolving its alias.
+        hold: the current hold for moderation; None if it is not held.
+        blocked: whether a moderator, a rule or an operator keeps it from being sent.
+        targets: one target for each address of the route.
+        attempts: all attempts that were scheduled, by id.
+        completed: whether ``MailCompleted`` was announced, and the message was not reopened since.
+        send_at: the time that a person has set, which overrides the schedule; 0 if nobody has.
     """
 
     received: MailReceived | None = None
@@ -107,7 +107,7 @@ class MailModel:
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """What the view must show: a status for each target, or the message's own."""
+        """The statuses that the view must show: one per target, or the message's own."""
         return tuple(target.status for target in self.targets) or (self._unrouted,)
 
     @property
@@ -117,7 +117,7 @@ class MailModel:
         return min(self.statuses, key=order.index)
 
     def may_leave(self, attempt_id: str, now: int, conditions: Conditions) -> str:
-        """Say whether an attempt may be sent.
+        """Return why an attempt may not be sent now.
 
         Args:
             attempt_id: the attempt.
@@ -139,7 +139,7 @@ class MailModel:
         return conditions.pause(attempt.tenant, attempt.address, arrived_at)
 
     def due(self) -> list[Due]:
-        """Return everything that is still open, and by when it has to move."""
+        """Return everything that is still open, with what has to happen and by when."""
         found = [
             Due(
                 WHOLE,
@@ -171,7 +171,7 @@ class MailModel:
             self._quarantined.clear()
 
     def doubt_attempts(self) -> None:
-        """Note that this reader cannot use a record: what waits may have been sent."""
+        """Note that this reader cannot use a record, so waiting attempts may have been sent."""
         for attempt in self.attempts.values():
             attempt.doubt()
 
@@ -252,7 +252,7 @@ class MailModel:
             target.moderate(event)
 
     def _send(self, event: Event, arrived_at: int) -> None:
-        """Fold what is about an attempt or a target."""
+        """Fold an event about an attempt or a target."""
         name = getattr(event, "attempt_id", "")
         index = getattr(event, "target", None)
         if isinstance(event, TimerFired):

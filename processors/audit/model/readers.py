@@ -1,4 +1,4 @@
-"""The log as one application reads it: all subjects, and what has to exist because of them."""
+"""The log as one application reads it: all subjects, and the items that must exist for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from schemas.ids import FLEET_SUBJECT, mail_of
 from schemas.values import TimerKind
 
 SENDER: Final = "sender"
-"""This application takes what waits for perhaps sent when it cannot use a record."""
+"""If this application cannot use a record, it assumes that waiting attempts may have been sent."""
 
 Place = tuple[str, str]
 """A shard's id and a sequence number."""
@@ -70,13 +70,14 @@ class Claim:
 
 @dataclass(slots=True)
 class Model:
-    """What the log says, for one application.
+    """The log as one application reads it.
 
     Attributes:
-        application: its name, as ``RecordQuarantined`` names it.
-        aside: the places of records that it has quarantined. Add to it before taking them.
-        mails: by message id.
-        timers: those that core must have set and that have not fired.
+        application: the name of the application, as in ``RecordQuarantined``.
+        aside: the places of the records that it has quarantined. Add them before taking the
+            records.
+        mails: the messages, by id.
+        timers: the timers that core must have set and that have not fired.
     """
 
     application: str
@@ -95,12 +96,12 @@ class Model:
 
         Args:
             record: the record, decoded.
-            fingerprint: what stands for its bytes in the ``after`` of the next decision.
+            fingerprint: the hash of its bytes, which the ``after`` of the next decision contains.
             arrived_at: when it reached the stream (microseconds UTC).
-            place: where it lies.
+            place: its shard and sequence number.
 
         Returns:
-            What it is worth to this application.
+            How this application treats it.
         """
         acceptance = self._subjects.setdefault(record.subject, Acceptance())
         if place in self.aside:
@@ -185,7 +186,7 @@ class Model:
                 pass
 
     def _hear(self, subject: str, event: Event, arrived_at: int) -> None:
-        """Take what is about an address or the fleet."""
+        """Fold an event about an address or the fleet."""
         match event:
             case AddressSuppressed(address=address, until=until):
                 self._suppressed.setdefault(address.lower(), History()).set(arrived_at, until)

@@ -1,7 +1,7 @@
-"""One target and its status, by the tables of ``docs/reference/statuses.md``.
+"""One target and its status, according to the tables of ``docs/reference/statuses.md``.
 
-The current attempt is the last one scheduled. Events about an older attempt can complete a target
-or take its completion back; they never open it again.
+The current attempt is the one that was scheduled last. Events about an older attempt can complete a
+target or revoke its completion, but they never reopen it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TAKEN: Final = (SendAccepted, DeliveryConfirmed, DeliveryDelayed, ComplaintRecei
 """Events that say that the provider has the message."""
 
 PROVIDER: Final = (*TAKEN, BounceReceived, SendRejected)
-"""Everything that the provider says about an attempt it has taken."""
+"""All events in which the provider reports about an attempt that it has accepted."""
 
 Moderated = MailHeld | MailApproved | MailRejected | MailExpired
 
@@ -51,7 +51,7 @@ ENDS: Final[dict[type[Event], Status]] = {
     SendSuppressed: Status.REJECTED,
     SendExpired: Status.EXPIRED,
 }
-"""How the sender's reports end a target; ``SendCancelled`` ends it as was requested."""
+"""The final status after each report of the sender; ``SendCancelled`` ends it as requested."""
 
 NO_ROUND: Final = -1
 
@@ -61,19 +61,19 @@ class Target:
     """One target of a message.
 
     Attributes:
-        address: where it goes.
-        tenant: whose it is.
-        status: what the view must show.
-        attempts: every attempt scheduled for it, by id, in order.
-        verdicts: what the provider said last of each attempt since the target was last opened.
-        forgotten: attempts the provider had spoken about when the target was reopened.
-        ends_as: how it ends once its cancelled attempt is out of the queue; PARKED if nobody
-            wants it ended.
-        in_flight: its current attempt may still be queued or on its way.
-        round: reports about an earlier round of the current attempt change nothing.
+        address: the address that it is sent to.
+        tenant: the tenant that it belongs to.
+        status: the status that the view must show.
+        attempts: all attempts that were scheduled for it, by id, in order.
+        verdicts: by attempt, the provider's last report since the target was last reopened.
+        forgotten: the attempts that the provider had reported about when it was reopened.
+        ends_as: its final status once its cancelled attempt has left the queue; PARKED if nobody
+            has cancelled it.
+        in_flight: whether its current attempt may still be queued or in progress.
+        round: the round of the current attempt; reports about earlier rounds change nothing.
         unknown_round: the round of the current attempt whose outcome is unknown, or -1.
-        decide_at: when the policy decides about an unknown outcome.
-        doubted: an attempt before the current one may have been accepted.
+        decide_at: when the policy decides about an unknown outcome (microseconds UTC).
+        doubted: whether an attempt before the current one may have been accepted.
     """
 
     address: str
@@ -91,21 +91,21 @@ class Target:
 
     @property
     def current(self) -> Attempt | None:
-        """The last attempt scheduled."""
+        """The attempt that was scheduled last."""
         return next(reversed(self.attempts.values()), None)
 
     @property
     def has_ended(self) -> bool:
-        """Whether it counts among the ended ones."""
+        """Whether its status is final."""
         return self.status in ENDED
 
     @property
     def is_called_off(self) -> bool:
-        """Whether somebody wants it ended."""
+        """Whether somebody has cancelled it."""
         return self.ends_as is not Status.PARKED
 
     def moderate(self, event: Moderated) -> None:
-        """Apply what holds for all targets that are not scheduled."""
+        """Apply a moderation event, which concerns all targets that are not scheduled."""
         if self.status not in (Status.RECEIVED, Status.HELD):
             return
         match event:
@@ -119,7 +119,7 @@ class Target:
                 self.status = Status.EXPIRED
 
     def doubt(self) -> None:
-        """Note that an unreadable record may say that the provider has the message."""
+        """Note that an unreadable record may report that the provider has the message."""
         if self.in_flight or not self.has_ended:
             self.doubted = True
 
@@ -141,7 +141,7 @@ class Target:
 
     def _schedule(self, event: SendScheduled) -> None:
         self.attempts[event.attempt_id] = Attempt.of(event)
-        # What the provider has said of an older attempt stands: the decision overlooked it.
+        # The provider's reports about older attempts remain valid: the decision did not see them.
         self.status = self._best() or Status.SCHEDULED
         self.in_flight, self.round, self.unknown_round = True, 0, NO_ROUND
         self.doubted = self.doubted or event.possible_duplicate
@@ -154,10 +154,10 @@ class Target:
         self.ends_as = Status.PARKED
 
     def _hear(self, attempt_id: str, verdict: Status) -> None:
-        """Take the provider's word, in whatever order its events come."""
+        """Fold a report of the provider; its reports may come in any order."""
         if attempt_id in self.forgotten:
             return
-        # Within an attempt, a return stands against any later or earlier delivery.
+        # Within an attempt, a bounce overrides any earlier or later delivery.
         if self.verdicts.get(attempt_id) in (None, Status.COMPLETED):
             self.verdicts[attempt_id] = verdict
         if self.current is not None and self.current.id == attempt_id:
@@ -170,7 +170,7 @@ class Target:
         return Status.COMPLETED if Status.COMPLETED in said else next(iter(said), None)
 
     def _report(self, event: Event) -> None:
-        """Take the sender's word about the current attempt."""
+        """Fold a report of the sender about the current attempt."""
         match event:
             case SendStarted():
                 self._start(event.round)
