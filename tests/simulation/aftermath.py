@@ -1,4 +1,4 @@
-"""What the tables hold in the end, against what the independent model says has to be there."""
+"""Compare the tables at the end of a run with what the independent model requires."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Return = BounceReceived | ComplaintReceived
 
 
 def leftovers(world: World, evidence: Evidence, log: Readings) -> list[str]:
-    """Complain about what is missing, what is left over, and what should have moved by now."""
+    """Return complaints about missing items, leftover items, and overdue work."""
     if not world.rests:
         return []
     model = Model(core.NAME, quarantined(log, core.NAME))
@@ -47,7 +47,7 @@ def leftovers(world: World, evidence: Evidence, log: Readings) -> list[str]:
 
 
 def _returned(log: Readings, model: Model) -> list[tuple[str, str, Return]]:
-    """Let the model take the log; return what came back: of which message, to which address."""
+    """Pass the log to the model; return which messages to which addresses bounced."""
     found = []
     for records in log.values():
         for record in records:
@@ -77,7 +77,7 @@ def _statuses(world: World, model: Model) -> list[str]:
 
 
 def _timers(world: World, model: Model) -> list[str]:
-    """Core has exactly the timers that are to fire; what the sender waits for is over."""
+    """Return complaints unless core has exactly the timers that have yet to fire."""
     prefix = f"{core.NAME}#{world.generation}#"
     names = ("subject", "kind", "attempt_id", "number", "due_at")
     stored = {
@@ -103,7 +103,7 @@ def _claims(model: Model) -> list[str]:
 
 
 def _addresses(evidence: Evidence, returned: list[tuple[str, str, Return]]) -> list[str]:
-    """What came back of a message counts against its address, which is suppressed for it."""
+    """Check that bounces and complaints count against their address, and suppress it."""
     counted: set[tuple[str, str, type]] = set()
     suppressed: set[str] = set()
     for event in evidence.events():

@@ -1,4 +1,4 @@
-"""Whether the archive holds every record of the stream, in one unbroken chain per shard."""
+"""Check that the archive holds every record of the stream, in one unbroken chain per shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock per process: each machine's own is wrong by something, and is set now and then."""
+"""A clock for each process: its machine's clock is wrong, and is set from time to time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from tests.fakes.clock import VirtualClock
 
 WRONG_SHARE: Final = 0.3
-"""Of processes on a machine whose clock is wrong when they start."""
+"""The share of processes on a machine whose clock is wrong when they start."""
 WRONG_MAX_S: Final = 30.0
 STEP_MAX_S: Final = 30.0
 
 
 class ProcessClock(AwsClock):
-    """The product's clock over a machine's clock that may be wrong; AWS's time is the world's."""
+    """The product's clock on a machine whose clock may be wrong; AWS's time is the world's."""
 
     def __init__(self, world: VirtualClock, draw: random.Random) -> None:
-        """Draw how wrong the machine's clock is."""
+        """Draw the error of the machine's clock."""
         self._world = world
         self._wrong_us = 0
         if draw.random() < WRONG_SHARE:
@@ -33,7 +33,7 @@ class ProcessClock(AwsClock):
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the machine's clock is not AWS's."""
+        """Whether the machine's clock differs from AWS's time."""
         return bool(self._wrong_us)
 
     def sleep(self, seconds: float) -> None:
@@ -41,11 +41,11 @@ class ProcessClock(AwsClock):
         self._world.sleep(seconds)
 
     def step(self, by_us: int) -> None:
-        """Let somebody set the machine's clock."""
+        """Set the machine's clock, as an operator would."""
         self._wrong_us += by_us
 
     def answered(self, sent_at: int) -> None:
-        """Take in a reply of AWS, with its Date."""
+        """Learn from a reply of AWS and its Date."""
         at = self._world.now()
         self.hear(at - at % SECOND_US, sent_at)
 

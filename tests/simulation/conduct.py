@@ -1,8 +1,8 @@
-"""What the sender did, judged step by step by the independent model.
+"""Judge every step of the sender with the independent model.
 
-At each commit the model reads as far as the sender has read, and so knows which attempts wait and
-whether they may leave. At each claim it says whether the attempt might leave then, by what the
-claimant had read and had been told.
+At each commit, the model reads as far as the sender has read, so it knows which attempts wait and
+whether they may be sent. At each claim, it says whether the attempt could be sent then, according
+to what the claiming process had read and had been told.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Claimed:
         name: the attempt's id.
         round: which round was claimed.
         owner: by whom.
-        why: why the attempt might not leave then; "" if it might.
+        why: why the attempt could not be sent then; "" if it could.
         reasons: what would have justified ending it without a call.
     """
 
@@ -48,7 +48,7 @@ class Claimed:
 
 @dataclass
 class Knowledge:
-    """What each sender had been told of pauses and addresses, and what the tables said when.
+    """What each sender had been told about pauses and addresses, and what the tables held when.
 
     ``history``: for each place in the chronicle, the conditions by generation of core's views.
     """
@@ -60,7 +60,7 @@ class Knowledge:
     )
 
     def hear(self, told: Told, place: int) -> None:
-        """Take in a reply that reached a process."""
+        """Note a reply that reached a process."""
         for key in told.keys:
             first, _, rest = key.partition("#")
             if key.startswith(PAUSES):
@@ -71,10 +71,10 @@ class Knowledge:
     def about(
         self, place: int, thread: object, owner: str, address: str
     ) -> tuple[tuple[Conditions, ...], tuple[Conditions, ...]]:
-        """Return what a claimant may have known of the address, and of pauses.
+        """Return what the claiming process may have known about the address and about pauses.
 
-        Either as of the moments between which the tables were read. The address is looked up right
-        after the pauses were considered. Whoever did not look may have known all.
+        Both are as of the moments between which the tables were read. The address is looked up
+        right after the pauses were considered. A process that did not look may have known anything.
         """
         looked = self._addresses.get((thread, address_subject(address, "")))
         if looked is None:
@@ -92,7 +92,7 @@ class Knowledge:
 
 @dataclass
 class Conduct:
-    """The chronicle, read from its beginning, with the models reading along."""
+    """Reads the chronicle from its beginning, and advances the models along with it."""
 
     world: World
     log: Readings
@@ -137,7 +137,7 @@ class Conduct:
             self._compare_view(item)
 
     def _advance(self, cursor: str, sequence: str) -> None:
-        """Let the model of an application and generation read as far as it has read."""
+        """Advance the model of an application and generation to where the application has read."""
         reader, _, shard = cursor.rpartition("#")
         application, _, generation = reader.partition("#")
         if application not in (sender.NAME, core.NAME):
@@ -154,7 +154,7 @@ class Conduct:
             self._held = {**self._held, generation: model.conditions(self.world.clock.now())}
 
     def _compare_queue(self) -> None:
-        """What waits and is not claimed is queued, exactly so; what does not wait is not."""
+        """Check that exactly the attempts that wait and are not claimed are queued."""
         entries = {row[0]: row for row in self._queue.values()}
         for mail in self._models[SENDER].mails.values():
             for attempt in mail.attempts.values():
@@ -168,7 +168,7 @@ class Conduct:
                         self._complain(f"queue: {attempt.id} is {entry}, it has to be {wanted}")
 
     def _compare_view(self, item: Any) -> None:  # noqa: ANN401
-        """Each item that core writes shows what the log says as far as core has read."""
+        """Check that each item that core writes shows the log as far as core has read it."""
         generation, name = str(item["mail_key"]).split("#", 1)
         model = self._models.get(f"{core.NAME}#{generation}")
         if model is None or name not in model.mails:
@@ -187,7 +187,7 @@ class Conduct:
         attempt = mail.attempts.get(name) if mail else None
         why, reasons = "it was never scheduled", set()
         if mail is not None and attempt is not None:
-            # Clocks are set now and then: what holds by the claimant's or by the world's is good.
+            # Clocks are set now and then: the claimant's clock or the world's may justify it.
             times = (int(item["claimed_at"]), seen.at)
             arrived_at = mail.received.received_at if mail.received else 0
             address, paused = self._knowledge.about(place, seen.thread, owner, attempt.address)
@@ -222,7 +222,7 @@ def _wanted(attempt: Attempt) -> tuple[object, ...]:
 
 
 def _why(attempt: Attempt, number: int, times: tuple[int, ...]) -> str:
-    """Why the attempt might not leave in this round, by any of the clocks."""
+    """Return why the attempt could not be sent in this round, by any of the clocks."""
     if number != attempt.round:
         return f"round {number} is claimed, it is in round {attempt.round}"
     if attempt.is_announced:

@@ -1,8 +1,8 @@
-"""What core decided, held against the rules, decision by decision.
+"""Check every decision of core against the rules.
 
-A decision is judged by what its decider may have seen: everything on the log up to its cause, or up
-to a rival decision that made it decide again, and all decisions in between; its own ones that core
-quarantined later among them, or not. It is wrong only if it is wrong by each of these.
+A decider may have seen different records: everything on the log up to the cause, or up to a rival
+decision that made it decide again, and all decisions in between, with or without those of its own
+that core quarantined later. A decision is wrong only if it is wrong in each of these cases.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ WHOLE: Final[dict[tuple[Command, type[Event]], str]] = {
     (Command.CANCEL, MailRejected): "the whole",
     (Command.EXPIRE, MailExpired): "the whole",
 }
-"""What events about the whole message do that follow from a command."""
+"""The effects of events about the whole message that follow from a command."""
 ENDS_AS: Final = {Command.CANCEL: Status.REJECTED, Command.EXPIRE: Status.EXPIRED}
 WAITS: Final = (Status.RECEIVED, Status.HELD, Status.SCHEDULED)
 BEGINS: Final = (Status.RECEIVED, Status.DEFERRED, Status.UNKNOWN, Status.HELD)
@@ -73,7 +73,7 @@ BEGINS: Final = (Status.RECEIVED, Status.DEFERRED, Status.UNKNOWN, Status.HELD)
 
 
 def wrong_decisions(log: Readings) -> list[str]:
-    """Complain about every accepted decision about a message that breaks a rule."""
+    """Return a complaint for every accepted decision about a message that breaks a rule."""
     model = Model(core.NAME, quarantined(log, core.NAME))
     accepted: dict[str, list[EventEnvelope]] = defaultdict(list)
     aside: dict[str, set[str]] = defaultdict(set)
@@ -127,7 +127,7 @@ def _folded(records: Sequence[EventEnvelope]) -> MailModel:
 def _problems(
     records: Sequence[EventEnvelope], fact: Event, decision: EventEnvelope
 ) -> Iterator[str]:
-    """What is wrong with a decision that was made on top of these records."""
+    """Return what is wrong with a decision that was made on top of these records."""
     seen = _folded(records)
     match fact:
         case TimerFired(kind=TimerKind.MODERATION):
@@ -144,7 +144,7 @@ def _problems(
 
 
 def _step(seen: MailModel, fact: Event, decision: EventEnvelope, place: int) -> Iterator[str]:
-    """What is wrong with one event of a decision, those before it being folded."""
+    """Yield what is wrong with one event of a decision, after the events before it are folded."""
     event = decision.events[place]
     index = getattr(event, "target", None)
     target = seen.targets[index] if index is not None and index < len(seen.targets) else None
@@ -168,7 +168,7 @@ def _ended(
     decision: EventEnvelope,
     event: SendParked | SendCancelled | SendExpired,
 ) -> Iterator[str]:
-    """What is wrong with an end that core decides itself."""
+    """Yield what is wrong with a final status that core decides itself."""
     what = f"target {event.target}"
     match event:
         case SendParked():
@@ -241,7 +241,7 @@ def _completed(seen: MailModel, event: MailCompleted) -> Iterator[str]:
 
 
 def _by_the_clock(seen: MailModel, fact: TimerFired, decision: EventEnvelope) -> Iterator[str]:
-    """The moderators' time is over: what the rule says happens, and nothing else."""
+    """Check that a hold which expires ends exactly as its rule says."""
     hold = seen.hold
     waits = Status.HELD in seen.statuses and seen.status is Status.HELD
     over = hold is not None and hold.expires_at == fact.due_at and waits
@@ -253,7 +253,7 @@ def _by_the_clock(seen: MailModel, fact: TimerFired, decision: EventEnvelope) ->
 
 
 def _after_unknown(seen: MailModel, fact: TimerFired, decision: EventEnvelope) -> Iterator[str]:
-    """The policy of the route decides about an unknown outcome."""
+    """Check that the policy of the route decides about an unknown outcome."""
     for index, target in enumerate(seen.targets):
         current = target.current
         if current is None or current.id != fact.attempt_id or target.status is not Status.UNKNOWN:
@@ -280,7 +280,7 @@ def _by_command(seen: MailModel, fact: CommandGiven, decision: EventEnvelope) ->
 
 
 def _wanted(seen: MailModel, fact: CommandGiven) -> set[str]:
-    """What a command has to bring about, in words; nothing: it has to be refused."""
+    """Return the effects that a command must have, in words; none if it must be refused."""
     if seen.received is None:
         return set()
     match fact.command:
@@ -336,14 +336,14 @@ def _wanted_again(seen: MailModel, detail: str) -> set[str]:
 
 
 def _done(fact: CommandGiven, decision: EventEnvelope) -> set[str]:
-    """What a decision brings about, in the words of :func:`_wanted`."""
+    """Return the effects of a decision, in the words of :func:`_wanted`."""
     now = decision.recorded_at
     moved_to = max(fact.at, now) if fact.command is Command.SEND_AT else now
     return {word for event in decision.events if (word := _word(fact, event, moved_to))}
 
 
 def _word(fact: CommandGiven, event: Event, moved_to: int) -> str:
-    """What one event brings about; ``moved_to`` is the time that was asked for."""
+    """Return the effect of one event; ``moved_to`` is the time that was requested."""
     match event:
         case MailApproved() | MailRejected() | MailExpired():
             return WHOLE.get((fact.command, type(event)), "")

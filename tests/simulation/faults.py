@@ -1,4 +1,4 @@
-"""Every call to AWS passes here, and may meet a crash before, a crash after, or a lost reply."""
+"""Inject faults into calls to AWS: a crash before, a crash after, or a lost reply."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SITES: Final = (
     "ses quota",
     "aliases find",
 )
-"""Every place at which the workers call AWS, by what they call and what for."""
+"""Every call site of the workers to AWS, by the call and its purpose."""
 
 SELDOM_CALLED: Final = (
     "dynamodb transact drop",
@@ -68,18 +68,18 @@ SELDOM_CALLED: Final = (
 )
 
 FOCUSES: Final = tuple((site, kind) for site in (*SITES, *SELDOM_CALLED) for kind in KINDS)
-"""What a seed is about: each in turn, and twice what is hardly ever called."""
+"""The site that a seed concentrates on: each in turn, rarely called ones twice."""
 
 FIRST_CHANCE: Final = 0.8
-"""Of the fault that a seed is about, at its site, until it has been met there."""
+"""The chance of the fault that a seed concentrates on, at its site, until it has occurred there."""
 FOCUS_CHANCE: Final = 0.15
-"""Of any fault, at the site that a seed is about; all others meet ``common``."""
+"""The chance of any fault at the site that a seed concentrates on; other sites use ``common``."""
 
 LEADS_TO: Final = {"dynamodb transact drop": ("dynamodb transact claim", REPLY_LOST)}
-"""Sites that are hardly ever called, and the fault, with its site, that leads there."""
+"""Rarely called sites, each with the fault (and its site) that makes the workers call it."""
 
 FROZEN_BEFORE: Final = 0.3
-"""How much less often a process is paused before a call than after it."""
+"""By which factor a process is paused less often before a call than after it."""
 
 WAIT_CHANCE: Final = 0.25
 """Most calls answer at once, which keeps a seed quick."""
@@ -89,8 +89,8 @@ STALL_CHANCE: Final = 0.004
 STALL_US: Final = 4 * SECOND_US
 
 QUERY_SHARE: Final = 1 / 32
-"""A takeover queries every bucket of a shard: if each query met as much as other calls do, hardly
-anybody would ever get through."""
+"""A takeover queries every bucket of a shard. If each query met as many faults as other calls,
+almost no takeover would succeed."""
 
 
 @dataclass
@@ -120,11 +120,11 @@ class Faults:
 
     @property
     def calm(self) -> bool:
-        """Whether the time of faults is over."""
+        """Whether no more faults are injected."""
         return self.scheduler.clock.now() > self.until
 
     def note(self, situation: str) -> None:
-        """Count a situation that no record shows."""
+        """Count a situation that no record on the stream shows."""
         self.noted[situation] += 1
 
     def lag(self, kind: str, lag_us: int) -> None:
@@ -132,7 +132,7 @@ class Faults:
         self.lag_until[kind] = self.scheduler.clock.now() + lag_us
 
     def overlooks(self, site: str) -> bool:
-        """Whether nothing shall befall this one of very many calls."""
+        """Whether this call, one of very many, is spared from faults."""
         if self.draw.random() < QUERY_SHARE:
             return False
         self.calls[site] += 1
@@ -145,7 +145,7 @@ class Faults:
         apply: Callable[[], T],
         lost: Callable[[str], Exception] = RetryableError,
     ) -> T:
-        """Make a call, as the process sees it; ``lost`` is what a missing reply looks like."""
+        """Make a call for a process; ``lost`` creates the error that a missing reply looks like."""
         self.calls[site] += 1
         self._wait()
         self._freeze(process, site, FROZEN_BEFORE)
@@ -193,7 +193,7 @@ class Faults:
         self.scheduler.sleep_until(self.scheduler.clock.now())
 
     def _wait(self) -> None:
-        """Latency, and seldom a stall that outlasts deadlines."""
+        """Wait for the latency of a call, and rarely for a stall that outlasts deadlines."""
         chance = self.draw.random()
         if chance < WAIT_CHANCE:
             longest = STALL_US if chance < STALL_CHANCE else LATENCY_US
@@ -201,7 +201,7 @@ class Faults:
             self.scheduler.sleep_until(now + int(self.draw.random() * longest))
 
     def _die(self, process: Process, site: str, kind: str) -> None:
-        """Crash, unless the process is spared: as things are now, the call's effect included."""
+        """Crash the process, unless it is spared now (the effect of the call included)."""
         if self.spared(process.kind):
             return
         self.met[site, kind] += 1

@@ -1,4 +1,4 @@
-"""Simulated processes that run the product's own classes, and whoever starts them again."""
+"""Simulated processes that run the product's own classes."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class SimulatedWorker:
         self._end()
 
     def _end(self) -> None:
-        """Let the calls under way end and tell their outcomes; then go."""
+        """Finish the calls in progress, report their outcomes, and exit."""
         clock = self.world.clock
         gone_at = clock.now() + STOP_WITHIN_US
         while self._jobs and clock.now() < gone_at:
@@ -139,7 +139,7 @@ class SimulatedWorker:
         self.process.die()
 
     def _shards(self, begin: Callable[[Shard], None]) -> None:
-        """Start lanes as shards become ready: what a host does."""
+        """Start lanes as shards become ready, as a host does."""
 
         def look() -> None:
             shards = self.ports.stream.shards()
@@ -216,7 +216,7 @@ class SimulatedWorker:
     def _work_off(
         self, lane: Lane, records: Sequence[StoredRecord], pace: Callable[[], None]
     ) -> None:
-        """Do as :meth:`mailtumble.worker.lane_host.LaneHost.work_off` does."""
+        """Process a batch as :meth:`mailtumble.worker.lane_host.LaneHost.work_off` does."""
         while True:
             try:
                 lane.process(records)
@@ -238,7 +238,7 @@ class SimulatedWorker:
 
 
 def _unless_not_now(step: Callable[[], object]) -> None:
-    """Rule 5: what can be retried waits for the next time."""
+    """Ignore errors that can be retried (rule 5): the step runs again later."""
     try:
         step()
     except Stopping:

@@ -1,4 +1,4 @@
-"""A new generation of core's projections: built beside the one that is live, then live itself."""
+"""Build a new generation of core's projections beside the live one, then make it live."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK_S: Final = 2.0
 
 
 def plan_generation(world: World) -> None:
-    """In some worlds core's projections are built anew."""
+    """Plan a new generation of core's projections in some worlds."""
     if world.draw.random() >= CHANGED_SHARE:
         return
     world.generation_change_s = 5 + world.draw.random() * 35
@@ -25,7 +25,7 @@ def plan_generation(world: World) -> None:
 
 
 def _change(world: World) -> None:
-    """Build the next generation until it has read all that there is, then let it be the one."""
+    """Build the next generation until it has read everything, then make it the live one."""
     world.building = NEXT
     new = f"{core.NAME}@{NEXT}"
     world.supervisor.start(new)

@@ -1,4 +1,4 @@
-"""The ports as one process sees them: a fake behind each, every call through the faults."""
+"""The ports as one process sees them: each call to a fake may meet a fault."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ REFUSALS: Final = (
     *(DeferReason.THROTTLED,) * 6,
     DeferReason.STOPPED,
 )
-"""What SES answers at times, by how often (a stop keeps a mail waiting for a minute)."""
+"""The errors of SES, with their weights (a stop makes a message wait for a minute)."""
 
 PATIENCE: Final = Patience(tries=3, first_s=0.1, longest_s=0.5)
-"""How long the product's adapters try here: shorter than they do, so that some give up."""
+"""How long the adapters retry here: shorter than in the product, so that some give up."""
 
 PARTLY: Final = 0.05
-"""Of PutRecords calls, how many fail in part; ``PARTLY_AGAIN`` of those right after such a one."""
+"""The share of PutRecords calls that fail in part; ``PARTLY_AGAIN`` applies right after one."""
 PARTLY_AGAIN: Final = 0.5
 FAILS: Final = 0.4
-"""Of the records of such a call, how many fail."""
+"""The share of records that fail in such a call."""
 CONFLICTS: Final = 0.02
-"""Of transactions, how many meet another one at work on the same item."""
+"""The share of transactions that conflict with another one on the same item."""
 
 BY_BUCKET: Final = frozenset({"timers", "queue"})
-"""Tables of which a takeover queries every bucket."""
+"""Tables in which a takeover queries every bucket."""
 
 
 class Guarded(Generic[F]):
-    """What the guards have in common. ``service`` names the call sites."""
+    """The common part of all guards. ``service`` is the first word of their call sites."""
 
     service: str
 
     def __init__(self, faults: Faults, process: Process, clock: ProcessClock, fake: F) -> None:
-        """Stand before ``fake`` for one process, whose clock hears every reply."""
+        """Guard ``fake`` for one process, whose clock learns from every reply."""
         self._faults = faults
         self._process = process
         self._clock = clock
@@ -80,7 +80,7 @@ class Guarded(Generic[F]):
 
 
 class GuardedStore(Guarded[InMemoryItems]):
-    """DynamoDB, as far as workers use it."""
+    """DynamoDB, as far as the workers use it."""
 
     service = "dynamodb"
 
@@ -178,7 +178,7 @@ class GuardedStore(Guarded[InMemoryItems]):
 
 
 class GuardedReader(Guarded[InMemoryStream]):
-    """A position in a shard: short batches at times, and readers that lag."""
+    """A reader of a shard, which sometimes returns short batches or lags."""
 
     service = "kinesis"
 
@@ -199,7 +199,7 @@ class GuardedReader(Guarded[InMemoryStream]):
         self._at = at
 
     def read(self, limit: int) -> Batch:
-        """GetRecords, of fewer records than asked for at times; a failed one moves nothing."""
+        """Call GetRecords, sometimes for fewer records; a failed call leaves the position."""
         faults = self._faults
         if faults.scheduler.clock.now() < faults.lag_until.get(self._process.kind, 0):
             return Batch((), ended=False, lag_ms=1_000)
@@ -214,7 +214,7 @@ class GuardedReader(Guarded[InMemoryStream]):
 
 
 class GuardedStream(Guarded[InMemoryStream]):
-    """Kinesis: the product's own producer, over a PutRecords that fails in part now and then."""
+    """Kinesis: the product's own producer, with a PutRecords that sometimes fails in part."""
 
     service = "kinesis"
 
@@ -306,12 +306,12 @@ class GuardedQueue(Guarded[InMemoryQueue]):
 
 
 class GuardedProvider(Guarded[InMemoryProvider]):
-    """SES: a lost reply of a send leaves its outcome unknown."""
+    """SES; if the reply to a send is lost, its outcome is unknown."""
 
     service = "ses"
 
     def send(self, mail: OutgoingMail) -> str:
-        """SendEmail, at times answered with a refusal or an error of SES's own."""
+        """Call SendEmail, which SES sometimes answers with a refusal or an error."""
         return self._call("send", lambda: self._perhaps(mail), OutcomeUnknown)
 
     def quota(self) -> Quota:
@@ -356,5 +356,5 @@ def guarded_ports(world: World, process: Process, clock: ProcessClock) -> Ports:
 
 
 def _no_answer(site: str) -> Exception:
-    """What botocore raises where the reply is lost."""
+    """Return the error that botocore raises if the reply is lost."""
     return ReadTimeoutError(endpoint_url=site)

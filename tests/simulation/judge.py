@@ -1,4 +1,4 @@
-"""The verdict on a world: was mail lost or doubled, and does what people see match the log?
+"""Judge a world: is mail lost or sent twice, and do the views match the log?
 
 The judge does not believe the workers. Loss and duplicates are counted from what the provider
 accepted, against what SES took in and what the aliases were. The independent model of a message
@@ -37,7 +37,7 @@ APPLICATIONS = (core.NAME, sender.NAME)
 
 
 def verdict(world: World) -> list[str]:
-    """All complaints about a world that has been run; none: every promise was kept."""
+    """Return all complaints about a world that has been run; empty if every promise was kept."""
     evidence, log = gather(world), readings(world)
     views = world.views()
     complaints = [] if world.rests else [_unrest(world)]
@@ -64,7 +64,7 @@ def _unrest(world: World) -> str:
 
 
 def _lost(world: World, evidence: Evidence, mail: SentIn, view: Item | None) -> list[str]:
-    """The provider has the mail for all its targets, and the view says what the provider says."""
+    """Check that the provider has the mail for all targets, and that the view agrees with it."""
     name = mail.mail_id
     if view is None:
         return [f"loss: {name} is not in the view"]
@@ -98,7 +98,7 @@ def _lost(world: World, evidence: Evidence, mail: SentIn, view: Item | None) -> 
 
 
 def _truth(took: set[str], address: str) -> Status:
-    """How a target has to end, by what the provider accepted, refused, and told."""
+    """Return how a target must end, given what the provider accepted, refused and reported."""
     if address not in took or plans.VIRUS in address:
         return Status.REJECTED
     return Status.BOUNCED if plans.BOUNCES in address else Status.COMPLETED
@@ -131,7 +131,7 @@ def _was_stopped(
 
 
 def _is_suppressed(world: World, evidence: Evidence, address: str) -> bool:
-    """By hand, or because an earlier mail to it came back or was called spam."""
+    """Whether an address may be suppressed: by hand, or by an earlier bounce or complaint."""
     bad = plans.BOUNCES in address or plans.COMPLAINS in address
     earlier = any(each == address for _, each in evidence.accepted)
     return address in world.suppressed or (bad and earlier)
@@ -140,7 +140,7 @@ def _is_suppressed(world: World, evidence: Evidence, address: str) -> bool:
 def _unanswered(
     world: World, views: dict[str, Item], evidence: Evidence, unread: set[str]
 ) -> list[str]:
-    """Every command has one answer; of approve and reject one wins, and what it says holds.
+    """Check that every command has one answer, and that one of approve and reject wins.
 
     ``unread``: commands whose answer lies in quarantine.
     """
@@ -173,7 +173,7 @@ def _expired_unrouted(world: World, view: Item, settled: set[str]) -> bool:
 
 
 def _doubled(world: World, evidence: Evidence) -> list[str]:
-    """Twice to the same recipient only in doubt, announced as such, and never by one attempt."""
+    """Check that duplicates come from different attempts, in doubt, and are announced as such."""
     complaints = []
     tags = Counter(attempt_of(taken) for taken in world.provider.accepted)
     complaints.extend(
@@ -195,7 +195,7 @@ def _doubled(world: World, evidence: Evidence) -> list[str]:
 
 
 def _unexcused(world: World, evidence: Evidence, mail: str, earlier: str, later: str) -> str:
-    """What speaks against a second mail to the same recipient; "" if nothing does."""
+    """Return why a second message to the same recipient is wrong; "" if it is right."""
     announced = all(each.possible_duplicate for each in evidence.scheduled[later])
     if Command.RETRY in world.ordered.get(mail, set()):
         # A person wanted it so: it had come back, or nobody knew whether it was sent.
@@ -209,7 +209,7 @@ def _unexcused(world: World, evidence: Evidence, mail: str, earlier: str, later:
 
 
 def _sum(world: World, views: dict[str, Item]) -> list[str]:
-    """Received = ended by kind + open: nothing is open, and all that was taken in is there."""
+    """Check received = ended + open, with nothing open and every received message in the view."""
     received = len({mail.mail_id for mail in world.sent_in})
     kinds = Counter(str(view["status"]) for view in views.values())
     if sum(kinds.values()) == received:
@@ -218,7 +218,7 @@ def _sum(world: World, views: dict[str, Item]) -> list[str]:
 
 
 def _unquarantined(world: World) -> list[str]:
-    """What can't be read, and what is poison, is in the view ``quarantine``, by each reader."""
+    """Check that each reader has quarantined exactly the unreadable and the fatal records."""
     listed = {
         (str(item["application"]), str(item["sequence_number"]))
         for item in world.store.scan("quarantine")
