@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences
+from mailtumble.audit.conditions import disputed_conditions
 from mailtumble.audit.overdue import (
     Overdue,
     of_timer,
@@ -126,6 +127,7 @@ class Verification:
         self._claimed_for_us = limits.claimed_for_us
         self._grace_us = limits.grace_us
         self._tapes = Tapes(stream, clock, progress)
+        self._generation = generation
         self._stored = Stored(store, generation)
         self._ahead = LookAhead(self._tapes)
         self._replay = CoreReplay(self._tapes, self._ahead, generation)
@@ -171,6 +173,7 @@ class Verification:
             if going_on:
                 going_on = self._settle_sender(going_on)
         self._lines.extend(self._as_expected(moving))
+        self._found.extend(disputed_conditions(self._replay, self._generation))
         overdue = self._overdue(stored, known)
         reading = self._watch.look(self._tapes, self._tapes.shards())
         self._ahead.look()

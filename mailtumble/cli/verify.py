@@ -90,7 +90,7 @@ def command(
 
     *Tables.* Every message, counter, quarantined record, suppressed address, pause, timer, queue
     entry and claim in the tables is what the stream says, and none is missing. Core and an
-    independent model read each message in the same way.
+    independent model read each message, suppression and pause in the same way.
 
     *Deadlines.* No message, command or timer is open more than --grace seconds past its deadline.
 

@@ -26,6 +26,11 @@ GARBAGE = OutgoingRecord(mail_subject("unreadable"), b"\xc1 garbage")
 
 @pytest.fixture
 def world() -> SmallWorld:
+    """A world in which something of everything has happened."""
+    return eventful()
+
+
+def eventful() -> SmallWorld:
     """Mails that are completed, bounced, held, unroutable and open; a paused tenant; garbage."""
     made = SmallWorld()
     made.asleep = True

@@ -12,18 +12,23 @@ from mailtumble.audit.sender import Limits
 from mailtumble.audit.verification import Verification
 from mailtumble.ports.store import Delete, Update
 from mailtumble.worker.aggregates import MailAggregate
+from processors.bounces import decider as bounces
+from processors.fleet import decider as fleet
 from processors.sending import dispatch, targets
 from processors.sending.dispatch import Changes
 from schemas.events import (
+    AddressSuppressed,
     BounceReceived,
     DeliveryConfirmed,
+    Event,
     MailRejected,
     SendAccepted,
+    SendingPaused,
     SendStarted,
 )
 from schemas.values import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Command
 from tests.samples import bounced
-from tests.unit.mailtumble.audit.conftest import attempts
+from tests.unit.mailtumble.audit.conftest import attempts, eventful
 from tests.unit.mailtumble.audit.faults import DEADLINE_S, HELD, OPEN, claimed, named, order
 from tests.unit.mailtumble.cli.small_world import NEWS, SmallWorld
 
@@ -82,6 +87,34 @@ def test_a_wrong_fold_in_core_is_named(
     assert {each.key for each in verdict.differences} == {wronged}
     assert {each.stored for each in verdict.differences} == {shown}
     assert "by the independent model" in verdict.differences[0].told()
+
+
+@pytest.mark.parametrize(
+    ("fold", "ignored", "table", "key"),
+    [
+        (bounces, AddressSuppressed, "addresses", "ann@far.example"),
+        (fleet, SendingPaused, "fleet", "x"),
+    ],
+)
+def test_a_wrong_fold_of_what_holds_mail_back_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    fold: Any,  # noqa: ANN401 - a module
+    ignored: type[Event],
+    table: str,
+    key: str,
+) -> None:
+    """The sender would send to a suppressed address, or what is paused; the replay agrees."""
+    right = fold.evolve
+
+    def wrong(state: Any, event: Any) -> Any:  # noqa: ANN401 - a fault
+        return state if isinstance(event, ignored) else right(state, event)
+
+    monkeypatch.setattr(fold, "evolve", wrong)
+    world = eventful()
+    (found,) = Verification(world.stream(), world.store(), "g1", world.clock).run().differences
+    assert (found.kind, found.table, found.key) == (Kind.DISPUTED, table, key)
+    assert found.stored is None
+    assert found.expected is not None
 
 
 def test_a_wrong_fold_in_the_sender_is_named(
