@@ -86,7 +86,7 @@ def test_a_wrong_fold_in_core_is_named(
     wronged = returned if shown == "completed" else held
     assert {each.key for each in verdict.differences} == {wronged}
     assert {each.stored for each in verdict.differences} == {shown}
-    assert "by the independent model" in verdict.differences[0].told()
+    assert "the independent model says" in verdict.differences[0].told()
 
 
 @pytest.mark.parametrize(
