@@ -91,6 +91,10 @@ def _plain_envelope(data: bytes) -> dict[str, Any]:
     if type(plain) is not dict or not plain.keys() >= _KEYS:
         message = "not an event envelope: its keys are not those of a record"
         raise UndecodableRecord(message)
+    for key in plain:
+        if type(key) is not str:
+            message = f"envelope: the key {key!r:.100} is not a string"
+            raise UndecodableRecord(message)
     for name, kind in _KINDS.items():
         if type(plain[name]) is not kind:
             message = f"envelope.{name}: expected {kind.__name__}"

@@ -246,6 +246,15 @@ def test_an_unknown_key_of_a_record_is_carried() -> None:
     assert encode(decode(again)) == again
 
 
+@pytest.mark.parametrize("others", [{}, {"zone": "eu"}])
+def test_a_key_of_a_record_that_is_no_string_is_refused(others: dict[str, str]) -> None:
+    """Bytes keys next to string keys could not be encoded again, and no release writes them."""
+    data = msgpack.packb({**_plain(), **others, b"zone": "eu"})
+    for read in (decode, decode_outline):
+        with pytest.raises(UndecodableRecord, match="the key b'zone' is not a string"):
+            read(data)
+
+
 def test_the_hash_of_a_record_covers_its_unknown_keys() -> None:
     """Readers hash the bytes of the stream: with another unknown key it is another record."""
     newer = msgpack.packb({**_plain(), "zone": "eu"})
