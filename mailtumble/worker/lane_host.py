@@ -215,7 +215,7 @@ class LaneHost:
                 pulse = self.vitals.pulses[hosted.shard.id]
                 pulse.awaits, pulse.awaits_since = str(wait), wait.since
                 await asyncio.sleep(UPGRADE_AGAIN_S)
-            self.vitals.pulses[hosted.shard.id].awaits = ""
+            self.vitals.pulses[hosted.shard.id].upgraded(self.ports.clock.now())
 
     async def _awaited(self, hosted: Hosted, batch: Sequence[StoredRecord]) -> AwaitsUpgrade | None:
         """Work a batch off; if it ends before its end, return what is awaited."""

@@ -50,6 +50,17 @@ class Pulse:
         silent = now - self.moved_at
         return self.lag_ms * US_PER_MS + (silent if silent > UNHURRIED_US else 0)
 
+    def upgraded(self, now: int) -> None:
+        """End a wait for an upgrade: the reading moves again, as far behind as it is by now.
+
+        The time of the wait goes into the lag. The records after the awaited one are still to be
+        read, and the next read measures how far behind they are.
+        """
+        if self.awaits:
+            self.lag_ms = self.lag_us(now) // US_PER_MS
+            self.moved_at = now
+            self.awaits, self.awaits_since = "", 0
+
     def stalled(self, now: int) -> list[str]:
         """What has not moved for too long.
 
