@@ -43,12 +43,17 @@ class ShardProgress:
         position: the last record that was committed (a padded sequence number); "" for none.
         arrived_at: everything that had arrived by then is read (microseconds UTC); 0: unknown.
             A reader without new records moves it about every 15 s.
+        awaited: the record at which it waits for an upgrade (:mod:`mailtumble.worker.upgrades`);
+            "" if it does not wait.
+        awaited_since: when that wait began (microseconds UTC); 0 if it does not wait.
     """
 
     shard: Shard
     state: ShardState
     position: str
     arrived_at: int
+    awaited: str = ""
+    awaited_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +115,21 @@ def _on_shard(shard: Shard, listed: set[str], cursors: Mapping[str, Item]) -> Sh
         free = all(each is not None and each.get("closed") for each in parents)
         state = ShardState.NOT_BEGUN if free else ShardState.WAITING
         return ShardProgress(shard=shard, state=state, position="", arrived_at=0)
-    position, arrived_at = cursor.get("sequence"), cursor.get("arrived_at")
     return ShardProgress(
         shard=shard,
         state=ShardState.CLOSED if cursor.get("closed") else ShardState.READING,
-        position=position if isinstance(position, str) else "",
-        arrived_at=arrived_at if isinstance(arrived_at, int) else 0,
+        position=_text(cursor, "sequence"),
+        arrived_at=_number(cursor, "arrived_at"),
+        awaited=_text(cursor, "awaited"),
+        awaited_since=_number(cursor, "since"),
     )
+
+
+def _text(cursor: Item, name: str) -> str:
+    value = cursor.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(cursor: Item, name: str) -> int:
+    value = cursor.get(name)
+    return value if isinstance(value, int) else 0

@@ -2,6 +2,9 @@
 
 A position alone proves nothing: core may be stopped, or may fail at one record again and again. If
 records wait, the cursors are therefore read again, until each has moved or the time is over.
+
+A shard that waits for an upgrade does not move either, and is not stalled: in a rolling deployment
+it waits until the new release has started (:mod:`mailtumble.worker.upgrades`).
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ from mailtumble.audit.tapes import Tapes
 from mailtumble.ports.store import ItemStore
 from mailtumble.ports.stream import Shard
 from mailtumble.ports.world import Clock
-from schemas.values import SECOND_US
+from mailtumble.worker.upgrades import UPGRADE_WAIT_US
+from schemas import codec
+from schemas.errors import UndecodableRecord
+from schemas.events import EVENT_TYPES, Versions
+from schemas.values import MINUTE_US, SECOND_US
 
 LOOK_EVERY_S: Final = 2.0
 WATCH_S: Final = 60
@@ -24,6 +31,8 @@ WATCH_S: Final = 60
 A worker commits several times a second. On a busy machine, where core runs at a low priority, a
 batch may take tens of seconds.
 """
+UPGRADE_SLACK_US: Final = 2 * MINUTE_US
+"""How long after the longest wait for an upgrade a shard may take to quarantine the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,8 @@ class ShardReading:
         records: how many records the shard holds.
         unread_at: when the oldest unread record arrived (microseconds UTC); None: all are read.
         is_stalled: records wait, and the position did not move while it was watched.
+        awaited: the events that an upgrade must be able to read, in words; "" if the shard does not
+            wait for an upgrade.
     """
 
     at: ShardProgress
@@ -43,6 +54,7 @@ class ShardReading:
     records: int
     unread_at: int | None
     is_stalled: bool = False
+    awaited: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +82,11 @@ class Reading:
         return tuple(each for each in self.shards if each.is_stalled)
 
     @property
+    def awaiting(self) -> tuple[ShardReading, ...]:
+        """The shards that wait for an upgrade."""
+        return tuple(each for each in self.shards if each.awaited and not each.is_stalled)
+
+    @property
     def unread_at(self) -> int | None:
         """When the oldest unread record arrived; None: there is none, or it is not running."""
         found = [each.unread_at for each in self.shards if each.unread_at is not None]
@@ -86,6 +103,7 @@ class Watch:
         generation: str,
         gathers_us: Mapping[str, int],
         watch_s: float = WATCH_S,
+        upgrade_wait_us: int = UPGRADE_WAIT_US,
     ) -> None:
         """Create without I/O.
 
@@ -96,20 +114,22 @@ class Watch:
             gathers_us: by application, how long it collects records before it commits any
                 (microseconds).
             watch_s: how long a position may stay the same while records wait (seconds).
+            upgrade_wait_us: how long a shard waits for an upgrade (microseconds).
         """
         self._store = store
         self._clock = clock
         self._generation = generation
         self._gathers_us = gathers_us
         self._looks = max(1, round(watch_s / LOOK_EVERY_S))
+        self._upgrade_us = upgrade_wait_us + UPGRADE_SLACK_US
 
     def look(self, tapes: Tapes, shards: Sequence[Shard]) -> tuple[Reading, ...]:
         """Return how far each application is on the tapes, and where it does not advance.
 
         Return at once if no records wait, and otherwise as soon as every waiting shard has moved.
         """
-        first = progress(self._store, shards, self._generation)
-        readings = [self._reading(each, tapes) for each in first]
+        latest = progress(self._store, shards, self._generation)
+        readings = [self._reading(each, tapes) for each in latest]
         stalled = {
             (reading.application, each.at.shard.id): each.at.position
             for reading in readings
@@ -119,14 +139,22 @@ class Watch:
             if not stalled:
                 break
             self._clock.sleep(LOOK_EVERY_S)
-            now = progress(self._store, shards, self._generation)
-            at = {(each.application, one.shard.id): one for each in now for one in each.shards}
+            latest = progress(self._store, shards, self._generation)
+            at = {(each.application, one.shard.id): one for each in latest for one in each.shards}
             stalled = {
                 place: position
                 for place, position in stalled.items()
-                if at[place].position == position and at[place].state is not ShardState.CLOSED
+                if at[place].position == position
+                and at[place].state is not ShardState.CLOSED
+                and not self._awaits_upgrade(at[place])
             }
-        return tuple(_marked(each, stalled) for each in readings)
+        awaited = {
+            (each.application, one.shard.id): _awaited(tapes, one)
+            for each in latest
+            for one in each.shards
+            if one.awaited
+        }
+        return tuple(_marked(each, stalled, awaited) for each in readings)
 
     def _reading(self, of: Progress, tapes: Tapes) -> Reading:
         by_shard = {tape.shard.id: tape for tape in tapes}
@@ -154,15 +182,49 @@ class Watch:
             if each.unread_at is not None
             and each.unread_at <= since
             and each.at.state is not ShardState.CLOSED
+            and not self._awaits_upgrade(each.at)
             # A child shard waits until its parents are read, and then until they are closed.
             and (each.at.state is not ShardState.WAITING or not unread & {*each.at.shard.parents})
         ]
 
+    def _awaits_upgrade(self, at: ShardProgress) -> bool:
+        """Return whether a shard waits for an upgrade, for no longer than it may."""
+        return bool(at.awaited) and self._clock.now() < at.awaited_since + self._upgrade_us
 
-def _marked(reading: Reading, stalled: Collection[tuple[str, str]]) -> Reading:
-    """Return a reading with its stalled shards marked."""
-    shards = tuple(
-        replace(each, is_stalled=(reading.application, each.at.shard.id) in stalled)
-        for each in reading.shards
-    )
-    return replace(reading, shards=shards)
+
+def _marked(
+    reading: Reading,
+    stalled: Collection[tuple[str, str]],
+    awaited: Mapping[tuple[str, str], tuple[ShardProgress, str]],
+) -> Reading:
+    """Return a reading with the shards marked that are stalled or wait for an upgrade."""
+    shards: list[ShardReading] = []
+    for each in reading.shards:
+        place = reading.application, each.at.shard.id
+        at, what = awaited.get(place, (each.at, ""))
+        shards.append(replace(each, at=at, awaited=what, is_stalled=place in stalled))
+    return replace(reading, shards=tuple(shards))
+
+
+def _awaited(tapes: Tapes, at: ShardProgress) -> tuple[ShardProgress, str]:
+    """Return where a shard waits for an upgrade, and what the upgrade must be able to read."""
+    tape = next((each for each in tapes if each.shard.id == at.shard.id), None)
+    for record, _ in tape.records(0, at.awaited) if tape else ():
+        if record.sequence_number == at.awaited:
+            return at, _newer_events(record.data)
+    return at, "the record at which it waits"
+
+
+def _newer_events(data: bytes) -> str:
+    """Name the events of a record that only a newer worker can read.
+
+    If this release can read them all, the workers are older than this command (or a newer release
+    has stored the state of the subject): all events of the record are named.
+    """
+    current = {each.__name__: Versions.current[each] for each in EVENT_TYPES}
+    try:
+        events = [(str(each[0]), int(each[1])) for each in codec.unpack(data)["events"]]
+    except (UndecodableRecord, LookupError, TypeError, ValueError):
+        return "the record at which it waits"
+    newer = [each for each in events if each[1] > current.get(each[0], 0)]
+    return ", ".join(f"{name} version {version}" for name, version in newer or events)

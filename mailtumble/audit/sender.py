@@ -38,6 +38,7 @@ from mailtumble.sender.claims import KEPT_US
 from mailtumble.sender.entry import called_off_key, entry_of, queue_key
 from mailtumble.worker.memory import read_subject
 from mailtumble.worker.timers import prefix_of, put
+from mailtumble.worker.upgrades import UPGRADE_WAIT_US
 from mailtumble.worker.writes import Address, address
 from processors.audit.model import Attempt, State
 from processors.kernel import Timer
@@ -58,6 +59,7 @@ class Limits:
             (microseconds).
         watch_s: how long a reader may stay where it is while records wait (seconds).
         grace_us: how long after its deadline something may still be open (microseconds).
+        upgrade_wait_us: how long a shard waits for an upgrade (microseconds).
     """
 
     claimed_for_us: int = 12 * SECOND_US
@@ -66,6 +68,7 @@ class Limits:
     archive_every_us: int = MINUTE_US
     watch_s: float = WATCH_S
     grace_us: int = GRACE_US
+    upgrade_wait_us: int = UPGRADE_WAIT_US
 
 
 QUEUE: Final = "queue"

@@ -133,7 +133,9 @@ class Verification:
         self._replay = CoreReplay(self._tapes, self._ahead, generation)
         self._sender = SenderAudit(store, self._tapes, self._ahead, clock, limits)
         gathers_us = {"archive": limits.archive_every_us + ARCHIVE_SLACK_US}
-        self._watch = Watch(store, clock, generation, gathers_us, limits.watch_s)
+        self._watch = Watch(
+            store, clock, generation, gathers_us, limits.watch_s, limits.upgrade_wait_us
+        )
         self._by_core: Positions = {}
         self._by_sender: Positions = {}
         self._read_at = 0

@@ -146,6 +146,7 @@ def limits_of(
         archive_every_us=plan.archive_every_us,
         watch_s=watch_s,
         grace_us=round(grace_s * SECOND_US),
+        upgrade_wait_us=plan.upgrade_wait_us,
     )
 
 

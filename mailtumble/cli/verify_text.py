@@ -119,6 +119,11 @@ def _reading_lines(readings: Sequence[Reading]) -> Iterator[str]:
                 f"{each.application} has read {each.read:,} of {each.records:,} records and is "
                 f"{_seconds(each.behind_s)} behind."
             )
+        for shard in each.awaiting:
+            yield (
+                f"{each.application} waits for an upgrade on {shard.at.shard.id} since "
+                f"{iso(shard.at.awaited_since)}: deploy a release that reads {shard.awaited}"
+            )
     absent = [each.application for each in readings if not each.is_running]
     if absent:
         verb = "is" if len(absent) == 1 else "are"
@@ -237,7 +242,12 @@ def _shard(each: ShardReading) -> dict[str, Any]:
         "read": each.read,
         "records": each.records,
         "stalled": each.is_stalled,
+        "awaits_upgrade": _awaits(each) if each.awaited else None,
     }
+
+
+def _awaits(each: ShardReading) -> dict[str, Any]:
+    return {"events": each.awaited, "since": iso(each.at.awaited_since)}
 
 
 def _overdue(each: Overdue) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +13,13 @@ from click.testing import CliRunner
 from mailtumble.cli import verify
 from mailtumble.cli.verify import VerifyFailed, command
 from mailtumble.ports.store import Delete, Put, Update
+from mailtumble.worker.upgrades import AwaitsUpgrade
+from mailtumble.worker.views import iso
 from schemas import codec
-from schemas.events import SendScheduled
-from schemas.ids import mail_id
-from tests.samples import accepted, received, started
+from schemas.events import MailReceived, SendScheduled, Versions
+from schemas.ids import mail_id, mail_subject
+from tests.newer import AHEAD, newer
+from tests.samples import accepted, fact, received, started
 from tests.unit.mailtumble.cli.small_world import HOUSE
 
 if TYPE_CHECKING:
@@ -71,6 +75,7 @@ def test_the_same_for_a_script(world: SmallWorld, run: Run) -> None:
             "read": len(mine),
             "records": len(mine),
             "stalled": False,
+            "awaits_upgrade": None,
         }
         for each in world.events.shards()
     ]
@@ -216,6 +221,23 @@ def test_a_stopped_core_is_named_with_what_to_do(world: SmallWorld, fail: Exit) 
     assert [each["stalled"] for each in sender["shards"] if each["shard"] != shard] == [False]
     assert not archive["running"]
     assert core["behind_s"] > 0
+
+
+def test_a_wait_for_an_upgrade_is_told_and_is_no_fault(world: SmallWorld, run: Run) -> None:
+    """The line names the shard, when it began to wait, and the event."""
+    name = world.receive()
+    world.asleep = True
+    world.events.append([newer(fact(received(), name="newer", subject=mail_subject(name)))])
+    (shard,) = [each.id for each in world.events.shards() if world.events.records(each.id)]
+    version = Versions.current[MailReceived] + AHEAD
+    awaited = f"deploy a release that reads MailReceived version {version}"
+    since = iso(world.clock.now())
+    for shard_id, lane in world._lanes:
+        with suppress(AwaitsUpgrade):
+            lane.process(world.events.records(shard_id))
+    lines = run(command).stdout.splitlines()
+    for application in ("core", "sender"):
+        assert f"{application} waits for an upgrade on {shard} since {since}: {awaited}" in lines
 
 
 def test_mails_that_were_never_announced(world: SmallWorld, fail: Exit) -> None:
