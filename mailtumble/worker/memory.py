@@ -17,7 +17,7 @@ from processors.kernel import Ledger
 from processors.states import VERSIONS, read_state
 from schemas import codec
 from schemas.envelope import EventEnvelope, Head
-from schemas.errors import InvariantBroken, UnknownEvent, UnknownStateVersion
+from schemas.errors import UndecodableRecord, UnknownEvent, UnknownStateVersion
 from schemas.events import Event
 from schemas.ids import fingerprint
 from schemas.structure import from_plain, to_plain
@@ -62,8 +62,10 @@ class SubjectMemory(Generic[S]):
     state: S
     pending: list[Pending] = field(default_factory=list)
     spans: tuple[Span, ...] = ()
-    newer: str = ""
-    """Why the subject can't be read, if a newer release has stored it; empty if it can."""
+    unreadable: str = ""
+    """Why the stored state can't be read; empty if it can. An unreadable state is left as it is."""
+    is_newer: bool = False
+    """Whether the state can't be read because a newer release has stored it."""
 
     def tip(self) -> Head:
         """What the next own decision builds on: the last pending one, else the head."""
@@ -119,28 +121,30 @@ class Memory:
 
     def _read(self, subject: str, item: Item | None) -> SubjectMemory[Any]:
         aggregate = self._application.aggregate(subject)
+        empty = SubjectMemory(subject, aggregate, Ledger(), aggregate.initial)
         if item is None:
-            return SubjectMemory(subject, aggregate, Ledger(), aggregate.initial)
+            return empty
         try:
             return read_subject(subject, item, aggregate)
         except (UnknownStateVersion, UnknownEvent) as error:
-            return SubjectMemory(
-                subject, aggregate, Ledger(), aggregate.initial, newer=f"{subject}: {error}"
-            )
+            return replace(empty, unreadable=f"{subject}: {error}", is_newer=True)
+        except UndecodableRecord as error:
+            return replace(empty, unreadable=f"{subject}: {error}")
 
     def read(self, records: Sequence[StoredRecord], problem: str = "") -> list[Read]:
         """Decode records and load their subjects; ``problem`` is what is known against them.
 
-        A record of a subject that a newer release has stored counts as newer itself.
+        A record of a subject whose stored state can't be read can't be used either. It counts as
+        newer if the state does.
         """
         self.load(record.subject for record in records)
         return [self._checked(read_record(record, problem)) for record in records]
 
     def _checked(self, read: Read) -> Read:
-        newer = self._subjects[read.stored.subject].newer
-        if not newer or read.problem:
+        subject = self._subjects[read.stored.subject]
+        if not subject.unreadable or read.problem:
             return read
-        return replace(read, problem=newer, is_newer=True)
+        return replace(read, problem=subject.unreadable, is_newer=subject.is_newer)
 
 
 def packed(subject: SubjectMemory[Any]) -> bytes:
@@ -163,15 +167,29 @@ def read_subject(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMe
     Raises:
         UnknownStateVersion: a newer release has stored it.
         UnknownEvent: an output of a newer release is pending.
-        InvariantBroken: the item was written in another layout.
+        UndecodableRecord: the item was written in another layout, or holds something else.
     """
-    plain: Any = codec.unpack(item["state"])  # type: ignore[arg-type]
+    try:
+        return _unpacked(subject, codec.unpack(item["state"]), aggregate)  # type: ignore[arg-type]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        message = f"the stored state of {subject} is garbage: {type(error).__name__} {error}"
+        raise UndecodableRecord(message) from error
+
+
+def _unpacked(
+    subject: str,
+    plain: Any,  # noqa: ANN401 - whatever msgpack holds
+    aggregate: Aggregate[S],
+) -> SubjectMemory[S]:
     if plain[0] != LAYOUT:
-        message = f"the state of {subject} has layout {plain[0]}, this worker knows {LAYOUT}"
-        raise InvariantBroken(message)
+        message = f"the stored state of {subject} has layout {plain[0]!r:.100}: known is {LAYOUT}"
+        raise UndecodableRecord(message)
     _, ledger, state, pending, spans, *more = plain
     # Before states had versions, nothing stood here.
     version = more[0] if more else 1
+    if type(version) is not int or version < 1:
+        message = f"the stored state of {subject} has version {version!r:.100}: they begin with 1"
+        raise UndecodableRecord(message)
     for data in (each for cause_and_output in pending for each in cause_and_output if each):
         codec.decode(data)
     return SubjectMemory(

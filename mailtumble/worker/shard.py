@@ -363,7 +363,7 @@ class ShardProcessor:
     def _quarantine(self, read: Read, outputs: list[OutgoingRecord], now: int) -> list[Write]:
         """Keep the bytes in S3, tell it on the stream, and go on (rule 5)."""
         name, stored = self.application.name, read.stored
-        apart = bool(self._memory[stored.subject].newer)
+        apart = bool(self._memory[stored.subject].unreadable)
         fact = quarantine.fact(name, self.shard.id, read, self.around.bucket, apart=apart)
         key = quarantine.object_key(name, self.shard.id, stored)
         self.patiently(lambda: self.around.objects.put(self.around.bucket, key, stored.data))
@@ -379,8 +379,8 @@ class ShardProcessor:
         it, and must go on agreeing with this one about what is void.
         """
         memory = self._memory[read.stored.subject]
-        if memory.newer:
-            return []  # what a newer release has stored stays as it is
+        if memory.unreadable:
+            return []  # what this worker can't read stays as it is
         before, ledger = memory.state, memory.ledger
         record = read.envelope
         if record is not None and record.is_decision:

@@ -22,7 +22,7 @@ from processors.sending.dispatch import Dispatch
 from processors.states import VERSIONS
 from schemas.codec import encode
 from schemas.envelope import GENESIS, Head
-from schemas.errors import InvariantBroken
+from schemas.errors import UndecodableRecord, UnknownEvent
 from schemas.events import SendParked
 from schemas.ids import fingerprint
 from tests.event_strategies import envelopes, values_of
@@ -90,11 +90,44 @@ def test_the_senders_state_is_stored_in_the_same_way(state: Dispatch) -> None:
     assert read_subject(SUBJECT, item, DispatchAggregate()).state == state
 
 
-def test_another_layout_is_refused() -> None:
-    """An older worker that meets a newer one's item stops; it doesn't guess."""
-    item = {"subject_key": "k", "state": msgpack.packb([2, {}])}
-    with pytest.raises(InvariantBroken, match="layout 2, this worker knows 1"):
-        read_subject(SUBJECT, item, MailAggregate(mail.Rules()))
+def _stored(**parts: object) -> dict[str, object]:
+    """A stored item, with some of its parts replaced."""
+    plain = {
+        "layout": 1,
+        "ledger": module.to_plain(Ledger()),
+        "state": module.to_plain(mail.INITIAL),
+        "pending": [[CAUSE, None]],
+        "spans": [],
+        "version": VERSIONS["mail"],
+    }
+    return {"state": msgpack.packb([*{**plain, **parts}.values()])}
+
+
+UNREADABLE = {
+    "has layout 2: known is 1": _stored(layout=2),
+    "not msgpack": {"state": b"\xc1"},
+    "KeyError 'state'": {},
+    "TypeError": {"state": msgpack.packb(7)},
+    "IndexError": {"state": msgpack.packb([])},
+    "ValueError not enough values": {"state": msgpack.packb([1, {}])},
+    "Ledger: expected": _stored(ledger=None),
+    "Mail": _stored(state=[]),
+    "version 'two'": _stored(version="two"),
+    "version 0: they begin with 1": _stored(version=0),
+    "expected|not msgpack": _stored(pending=[["cause", "output"]]),
+    "ValueError": _stored(pending=[[CAUSE]]),
+    "Span": _stored(spans=[7]),
+}
+
+
+@pytest.mark.parametrize("message", UNREADABLE)
+def test_a_stored_state_that_cannot_be_read_is_refused(message: str) -> None:
+    """One error for whatever is wrong with it. No upgrade is known to help, so it is not newer."""
+    aggregate = MailAggregate(mail.Rules())
+    assert read_subject(SUBJECT, _stored(), aggregate).state == mail.INITIAL  # type: ignore[arg-type]
+    with pytest.raises(UndecodableRecord, match=message) as refused:
+        read_subject(SUBJECT, UNREADABLE[message], aggregate)  # type: ignore[arg-type]
+    assert not isinstance(refused.value, UnknownEvent)
 
 
 def test_the_next_decision_builds_on_the_last_pending_one() -> None:

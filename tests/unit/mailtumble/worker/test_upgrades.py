@@ -258,6 +258,34 @@ def test_a_subject_that_a_newer_release_has_stored_is_waited_for_and_left_alone(
     assert item["state"] == data
 
 
+@pytest.mark.parametrize("state", [b"\xc1", msgpack.packb([2, {}])])
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_subject_whose_state_is_garbage_does_not_stop_the_shard(
+    place: Place,
+    state: bytes,
+    clean: bool,  # noqa: FBT001 - drawn by name
+) -> None:
+    """Its records are quarantined at once, and the state stays for a person to look at."""
+    place.tell(RECEIPT)
+    owner = place.owner()
+    place.run(owner)
+    if clean:
+        owner.release()
+    item = {"subject_key": f"core#g1#{SUBJECT}", "state": state}
+    place.store.write(Put("subjects", item))
+    place.tell(fact(received(), name="again"), OTHERS_RECEIPT)
+    successor = place.owner()
+    place.run(successor)
+    (told,) = _told(place, RecordQuarantined)
+    assert isinstance(told, RecordQuarantined)
+    assert told.reason.startswith(f"{SUBJECT}: ")
+    assert told.partition_key == SUBJECT
+    assert len(place.store.scan("quarantine")) == 1
+    assert len(_told(place, RouteResolved)) == 2
+    assert successor.committed == _sequence(place, -1)
+    assert place.store.get("subjects", {"subject_key": item["subject_key"]}) == item
+
+
 def test_an_unknown_key_alone_is_not_waited_for(place: Place) -> None:
     """It is carried: the record is folded, and the decision about it names its hash as it is."""
     plain = msgpack.unpackb(encode(RECEIPT))
