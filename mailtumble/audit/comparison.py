@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mailtumble.ports.store import Item, Value
 from mailtumble.worker.writes import Address
@@ -122,3 +122,15 @@ def plain(value: Value) -> Value:
 def _short(value: Value) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= VALUE_CHARS_MAX else f"{text[: VALUE_CHARS_MAX - 1]}…"
+
+
+def missing(table: str, key: str, expected: Mapping[str, Any]) -> Difference:
+    """Return the difference of an item that must be in a table and is not."""
+    return Difference(
+        kind=Kind.MISSING,
+        table=table,
+        key=key,
+        attribute=None,
+        stored=None,
+        expected=plain(expected),
+    )

@@ -19,11 +19,11 @@ for each attempt on the stream, 100 per call.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from mailtumble.audit.comparison import Difference, Kind, differences, plain
+from mailtumble.audit.comparison import Difference, Kind, differences, missing
 from mailtumble.audit.overdue import GRACE_US
 from mailtumble.audit.reading import WATCH_S
 from mailtumble.audit.replay import TIMERS, LookAhead, Replay
@@ -135,7 +135,7 @@ class SenderAudit:
             place = address(Put(QUEUE, item))
             look.entries.setdefault(str(item.get("subject")), {})[place] = item
         self._read_claims(look, subjects)
-        for item in self._timers(subjects):
+        for item in self.timers(subjects):
             look.timers[str(item.get("attempt_id")), _number(item, "number")] = item
         if subjects is None:
             self.deadlines = list(look.timers.values())
@@ -215,7 +215,7 @@ class SenderAudit:
                 claimed.add(place)
                 yield from self._lost_deadline(subject, attempt, claim, look)
         places = (stored.keys() | waiting.keys()) - claimed
-        yield from differences(places, stored, waiting, _entry_name)
+        yield from differences(places, stored, waiting, entry_name)
 
     def _is_kept(self, attempt: Attempt) -> bool:
         """Return whether the claims of an attempt can't have expired yet."""
@@ -236,7 +236,7 @@ class SenderAudit:
         due_at = send_before + self._limits.claimed_for_us
         timer = Timer(subject, TimerKind.CLAIM, name, number, due_at)
         item = put(prefix_of(NAME, GENERATION), timer).item
-        yield _missing(TIMERS, timer_name(item), item)
+        yield missing(TIMERS, timer_name(item), item)
 
     def _subjects(self, subjects: Collection[str] | None) -> set[str]:
         """Return those of the subjects that are mail with attempts."""
@@ -250,7 +250,8 @@ class SenderAudit:
         found = self._partitions(QUEUE, {bucket(each) for each in subjects})
         return (item for item in found if item.get("subject") in subjects)
 
-    def _timers(self, subjects: Collection[str] | None) -> Iterable[Item]:
+    def timers(self, subjects: Collection[str] | None) -> Iterable[Item]:
+        """Read the deadlines of claims: all of them, or those of some subjects only."""
         prefix = prefix_of(NAME, GENERATION)
         if subjects is None:
             every = self._store.scan(TIMERS)
@@ -296,7 +297,7 @@ def _lost_claim(mail_id: str, attempt: Attempt, look: Look) -> Iterator[Differen
     key = f"mail {mail_id}, attempt {name}, round {due}"
     if number < 0:
         expected = {"attempt_id": name, "subject": mail_subject(mail_id), "round": due}
-        yield _missing(CLAIMS, key, expected)
+        yield missing(CLAIMS, key, expected)
         return
     yield Difference(
         kind=Kind.DIFFERENT, table=CLAIMS, key=key, attribute="round", stored=number, expected=due
@@ -351,20 +352,10 @@ def _place(subject: str, attempt: Folded) -> Address:
     return QUEUE, "\x1f".join((key["bucket"], key["position"]))
 
 
-def _entry_name(place: Address, item: Item) -> str:
+def entry_name(place: Address, item: Item) -> str:
+    """Return which attempt a queue entry is for, in words."""
     attempt = item.get("attempt_id") or place[1].rpartition("#")[2]
     return f"mail {item.get('mail_id', '')}, attempt {attempt}"
-
-
-def _missing(table: str, key: str, expected: Mapping[str, Any]) -> Difference:
-    return Difference(
-        kind=Kind.MISSING,
-        table=table,
-        key=key,
-        attribute=None,
-        stored=None,
-        expected=plain(expected),
-    )
 
 
 def _number(item: Item, name: str) -> int:

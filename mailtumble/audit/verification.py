@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences
 from mailtumble.audit.conditions import disputed_conditions
+from mailtumble.audit.forgotten import ForgottenMail
 from mailtumble.audit.overdue import (
     Overdue,
     of_timer,
@@ -124,6 +125,7 @@ class Verification:
             limits: how long things may take.
         """
         self._clock = clock
+        self._store = store
         self._claimed_for_us = limits.claimed_for_us
         self._grace_us = limits.grace_us
         self._tapes = Tapes(stream, clock, progress)
@@ -250,10 +252,30 @@ class Verification:
         as_of = min((self._read_at, *self._unread_at))
         grace_us = self._grace_us + self._claimed_for_us
         found = list(overdue_mail(self._replay, as_of, grace_us, known))
+        found.extend(self._forgotten(stored, known, as_of - grace_us))
         timers = (item for place, item in stored.items() if place[0] == TIMERS)
         late = overdue_timers((*timers, *self._sender.deadlines), as_of, self._grace_us)
         found.extend(map(of_timer, self._stored.still_there(TIMERS, list(late))))
         return sorted(found, key=lambda each: (each.name, each.due_at))
+
+    def _forgotten(
+        self, stored: Mapping[Address, Item], known: Retention, due_before: int
+    ) -> list[Overdue]:
+        """Check the open mail whose beginning the stream has dropped, by its stored states."""
+        begins = beginning(self._tapes, self._by_sender)
+        check = ForgottenMail(self._store, self._generation, self._replay, self._sender, begins)
+        mails = self._stored.mail_items(stored).items() if known.trimmed else ()
+        check.check(
+            (
+                name
+                for name, item in mails
+                if name in known.headless and not ENDED.issuperset(shown(item))
+            ),
+            due_before,
+        )
+        self._found.extend(check.found)
+        self._unchecked += check.unreadable
+        return check.overdue
 
     def _enter(self, name: str, item: Item | None, known: Retention, *, is_told: bool) -> None:
         """Enter a mail into the sum."""

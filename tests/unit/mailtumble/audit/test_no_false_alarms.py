@@ -139,10 +139,10 @@ def test_a_paused_fleet_is_no_fault_and_its_mail_expires(world: SmallWorld, veri
     assert verify().ok
 
 
-def test_nothing_is_said_of_mail_that_the_stream_has_forgotten(
+def test_mail_that_the_stream_has_forgotten_and_that_waits_is_no_fault(
     world: SmallWorld, verify: Verify
 ) -> None:
-    """Neither of its queue entries nor of its timers: they are unchecked, and that is said."""
+    """Its queue entries and timers are there. What they say is unchecked, and that is said."""
     for shard in world.events.shards():
         records = world.events.records(shard.id)
         world.events.trim(shard.id, records[-1].sequence_number)
