@@ -1,8 +1,8 @@
-"""Where a new owner of a shard goes on archiving, and whether records may be missing before that.
+"""Where a new owner of a shard continues, and whether records may be missing before that place.
 
-The head alone says how far the chain reaches: it moves in one transaction with the cursor, and the
-cursor is the fence. Nothing here keeps the worker from archiving. What may be lost is written into
-the next segment, where ``archive verify`` finds it however often the worker restarts (ADR 18).
+Only the head says how far the chain reaches. It moves in one transaction with the cursor, which is
+the fence. Nothing here stops the worker from archiving. A possible loss is recorded in the next
+segment, so ``archive verify`` finds it however often the worker restarts (ADR 18).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ NO_LEFTOVER: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What the bucket shows of a shard besides its chain.
+    """What the bucket shows about a shard besides its chain.
 
     Attributes:
-        is_known: the bucket says that a chain of the shard has been begun.
-        leftover: where there is no head, the first sequence number of the oldest segment; or "".
-            A worker that died before its first commit leaves such a segment too.
+        is_known: the bucket shows that a chain of the shard was begun.
+        leftover: the first sequence number of the oldest segment if the shard has no head; else "".
+            A worker that dies before its first commit leaves such a segment, too.
     """
 
     is_known: bool
@@ -40,7 +40,7 @@ def retention_us() -> int:
 
 
 def begun_folder(shard: str) -> str:
-    """Return what the keys of a shard's marks of begun chains start with."""
+    """Return the prefix of the keys that mark a shard's chains as begun."""
     return f"{BEGUN}/{shard}/"
 
 
@@ -55,27 +55,50 @@ def traces(objects: ObjectStore, bucket: str, shard: str, head: Head | None) -> 
     return Traces(marked or follows, first.first if first is not None else NO_LEFTOVER)
 
 
-def break_after(head: Head, read_until: int, now: int) -> Break:
-    """Return whether records after a head's last may be gone, once the stream has forgotten it.
+def is_ahead(sequence: object, head: Head) -> bool:
+    """Return whether a cursor's sequence number is beyond the last record that its head names.
+
+    One transaction moves both, so the head was set back, or somebody changed the cursor.
+    """
+    return isinstance(sequence, str) and sequence > head.last
+
+
+def archived_until(head: Head, sequence: object, arrived_at: int) -> int:
+    """Return the time until which every record that arrived is in the chain (microseconds UTC).
+
+    The cursor's time can be later than the head's, because the worker moves it on a quiet shard. A
+    cursor that is ahead of the head counts segments that are not in the chain, so its time says
+    nothing.
 
     Args:
         head: the shard's head.
-        read_until: everything that had arrived by then is archived (microseconds UTC).
-        now: microseconds UTC.
+        sequence: the cursor's sequence number, if it has one.
+        arrived_at: the cursor's time (microseconds UTC).
+    """
+    return head.arrived_at if is_ahead(sequence, head) else max(head.arrived_at, arrived_at)
+
+
+def break_after(head: Head, read_until: int, now: int) -> Break:
+    """Return the break after a head whose record the stream no longer has.
+
+    Args:
+        head: the shard's head.
+        read_until: the time until which every record that arrived is archived (microseconds UTC).
+        now: the current time (microseconds UTC).
     """
     oldest = now - retention_us()
-    # A quiet shard: the record expired, and somebody looked recently enough to know of the rest.
+    # A quiet shard: the record expired as it should, and a worker has read to the end since then.
     has_expired = head.arrived_at < oldest <= read_until
     return Break.NONE if has_expired else Break.FORGOTTEN
 
 
 def break_before_first(read_until: Iterable[int], now: int) -> Break:
-    """Return whether a shard that was never archived may have lost records.
+    """Return the break before the first segment of a shard that was never archived.
 
     Args:
-        read_until: how far its cursor, or the cursors of its parents, had read (microseconds UTC);
-            0 where nobody had.
-        now: microseconds UTC.
+        read_until: the times of the shard's cursor, or of its parents' cursors (microseconds UTC);
+            0 for a cursor that was never moved.
+        now: the current time (microseconds UTC).
     """
     oldest = now - retention_us()
     return Break.FORGOTTEN if any(0 < each < oldest for each in read_until) else Break.NONE

@@ -4,28 +4,43 @@ The heads are read before the bucket is listed. A worker may write meanwhile, so
 heads do not explain are checked again with the heads as they are then.
 
 Costs: one scan of the cursors, one listing of the bucket (a thousand keys a call), one read of each
-segment, and a few reads of the stream per shard.
+segment (and for each leftover segment, another one of those that overlap with it), and a few reads
+of the stream per shard.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from mailtumble.archive import heads
 from mailtumble.archive.chain import check_joint, check_place, missing_text, walk
-from mailtumble.archive.continuity import break_after, break_before_first
+from mailtumble.archive.continuity import (
+    archived_until,
+    break_after,
+    break_before_first,
+    is_ahead,
+)
+from mailtumble.archive.findings import (
+    RESTORE,
+    behind,
+    breaks,
+    counted,
+    digest,
+    only_copy,
+    orphaned,
+    other_counts,
+    set_back,
+)
 from mailtumble.archive.heads import TABLE, Head
+from mailtumble.archive.leftovers import only_in, retained_from
 from mailtumble.archive.losses import Acknowledgements, Problem, ProblemKind, read_acknowledged
 from mailtumble.archive.orphans import lost_chains
 from mailtumble.archive.segment import (
     BEGUN,
     PREFIX,
     ArchiveBroken,
-    Break,
     Segment,
     SegmentName,
     folder,
@@ -40,11 +55,6 @@ from mailtumble.ports.world import Clock, ObjectMissing, ObjectStore
 from mailtumble.worker.cursor import cursor_key
 from mailtumble.worker.views import iso
 
-RESTORE: Final = (
-    "restore what is missing (the bucket keeps versions, the table has point-in-time recovery), or "
-    "start mailtumble worker archive, which begins a new chain, and acknowledge the loss"
-)
-
 
 @dataclass(slots=True, kw_only=True)
 class ShardReport:
@@ -57,7 +67,8 @@ class ShardReport:
             (for its parents), or "not begun".
         segments: how many segments of the chain were read.
         records: how many records they have.
-        spare_segments: segments that an interrupted write left behind; the chain has their records.
+        spare_segments: segments that an interrupted write left behind; their records are in the
+            chain or on the stream.
         on_stream: whether the stream still has the last archived record.
         behind_s: how long ago the oldest record arrived that is not archived yet, in seconds; 0 if
             there is none, None if it is not known.
@@ -191,17 +202,23 @@ class Inspection:
             )
             report.problems.append(Problem(ProblemKind.FORGOTTEN, f"end:{noticed_at}", text))
         names: Sequence[SegmentName] = seen.segments.get(shard, ())
-        head = seen.heads.get(shard)
-        if head is None and (head := heads.find(self._store, shard)) is not None:
-            # The shard's first segment was written after the heads were read.
+        head, cursor = seen.heads.get(shard), seen.cursors.get(shard, {})
+        is_old = head is None or is_ahead(cursor.get("sequence"), head)
+        if is_old and (head := heads.find(self._store, shard)) is not None:
+            # The worker may have written a segment after the head was read.
             listed = self._objects.listed(self._bucket, folder(shard))
             names = [name for each in listed if (name := name_of(each.key)) is not None]
         if head is None:
             self._without_head(report, names, seen)
-        else:
-            last = self._chain(report, head, names, seen, step)
-            self._leftovers(report, head, names)
-            self._compare_with_stream(report, head, last, seen)
+            return report
+        tail = (
+            look_at_tail(self._stream, self._clock, shard, head.last) if report.is_listed else None
+        )
+        last = self._chain(report, head, names, seen, step)
+        if is_ahead(cursor.get("sequence"), head):
+            report.problems.append(set_back(head, str(cursor["sequence"])))
+        self._leftovers(report, head, names, tail)
+        self._compare_with_stream(report, head, last, cursor, tail)
         return report
 
     def _chain(
@@ -225,7 +242,7 @@ class Inspection:
                 segment = self._read(name)
                 check_place(name, segment, last, {**seen.heads, head.shard: head})
             except ArchiveBroken as error:
-                subject = f"{name.hash}:{_digest(str(error))}"
+                subject = f"{name.hash}:{digest(str(error))}"
                 problems.append(Problem(ProblemKind.BROKEN, subject, str(error)))
             if segment is not None:
                 last = segment.records[-1].sequence_number
@@ -233,7 +250,7 @@ class Inspection:
                     report.segments + 1,
                     report.records + len(segment.records),
                 )
-                problems += _breaks(name, segment)
+                problems += breaks(name, segment)
             step()
         found = (last, report.segments, report.records)
         if not problems_of(report, ProblemKind.BROKEN) and found != (
@@ -241,12 +258,7 @@ class Inspection:
             head.segments,
             head.records,
         ):
-            text = (
-                f"the chain of {head.shard} has {report.segments} segments with {report.records} "
-                f"records up to {last}, but its head names {head.segments} segments with "
-                f"{head.records} records up to {head.last}: restore the table of cursors"
-            )
-            problems.append(Problem(ProblemKind.BROKEN, f"head:{_digest(text)}", text))
+            problems.append(other_counts(head, *found))
         return segment
 
     def _read(self, name: SegmentName) -> Segment:
@@ -256,47 +268,66 @@ class Inspection:
             raise ArchiveBroken(str(error)) from error
         return unpack(name, data)
 
-    def _leftovers(self, report: ShardReport, head: Head, names: Sequence[SegmentName]) -> None:
-        """Decide whether the segments that the head does not lead to are a problem."""
-        lost, report.spare_segments = lost_chains(names, head)
-        if not lost:
-            return
-        now_head = heads.find(self._store, report.shard)
+    def _leftovers(
+        self, report: ShardReport, head: Head, names: Sequence[SegmentName], tail: Tail | None
+    ) -> None:
+        """Decide whether the segments that are not in the chain are a problem."""
+        lost, leftovers = lost_chains(names, head)
+        chain, _ = walk(head, names)
+        unsaved = self._unsaved(leftovers, chain, retained_from(tail, head))
+        now_head = heads.find(self._store, report.shard) if lost or unsaved else head
         if now_head is not None and now_head.hash != head.hash:
             # The worker has written more since the heads were read: later segments are its own.
             lost = [each for each in lost if each[0].first <= head.last]
-        for run in lost:
-            text = (
-                f"no head leads to {_count(len(run), 'segment')} of {report.shard}, from "
-                f"{run[0].key} on: the head was lost or set back. {RESTORE[0].upper()}{RESTORE[1:]}"
-            )
-            report.problems.append(Problem(ProblemKind.ORPHANED, run[-1].hash, text))
+            unsaved = [each for each in unsaved if each[0].first <= head.last]
+        report.spare_segments = len(leftovers) - len(unsaved)
+        report.problems += [orphaned(report.shard, run) for run in lost]
+        report.problems += [problem for _, problem in unsaved]
+
+    def _unsaved(
+        self,
+        leftovers: Iterable[SegmentName],
+        chain: Sequence[SegmentName],
+        retained: str | None,
+    ) -> list[tuple[SegmentName, Problem]]:
+        """Return the leftovers that have records which are nowhere else, each with its problem."""
+        found: list[tuple[SegmentName, Problem]] = []
+        for each in leftovers:
+            try:
+                if count := only_in(each, chain, retained, self._read):
+                    found.append((each, only_copy(each, count)))
+            except ArchiveBroken as error:
+                subject = f"{each.hash}:{digest(str(error))}"
+                found.append((each, Problem(ProblemKind.BROKEN, subject, str(error))))
+        return found
 
     def _without_head(self, report: ShardReport, names: Sequence[SegmentName], seen: _Seen) -> None:
         cursor, begun = seen.cursors.get(report.shard, {}), seen.begun.get(report.shard, [])
         had_chain = bool(begun or cursor.get("sequence") or any(each.previous for each in names))
         if had_chain:
             where = (
-                f"no head leads to {_count(len(names), 'segment')} of {report.shard} in "
+                f"no head leads to {counted(len(names), 'segment')} of {report.shard} in "
                 f"s3://{self._bucket}/{folder(report.shard)}"
                 if names
                 else f"{report.shard} was archived, and neither its head nor a segment is left"
             )
             facts = [*sorted(begun), str(cursor.get("sequence")), *sorted(n.hash for n in names)]
             text = f"{where}: {RESTORE}"
-            report.problems.append(Problem(ProblemKind.NO_HEAD, _digest("\n".join(facts)), text))
+            report.problems.append(Problem(ProblemKind.NO_HEAD, digest("\n".join(facts)), text))
             return
-        report.spare_segments = len(names)
         shard = seen.listed.get(report.shard)
         report.state = "empty"
-        if shard is None:
+        tail = look_at_tail(self._stream, self._clock, shard.id, None) if shard else None
+        unsaved = self._unsaved(names, (), retained_from(tail, None))
+        report.spare_segments = len(names) - len(unsaved)
+        report.problems += [problem for _, problem in unsaved]
+        if shard is None or tail is None:
             return
-        tail = look_at_tail(self._stream, self._clock, shard.id, None)
         report.behind_s = self._age_s(tail)
         if cursor:
             read_until = _read_until(cursor)
             if break_before_first([read_until], self._clock.now()):
-                self._silent(report, read_until, f"start:{read_until}")
+                report.problems.append(behind(report.shard, read_until, f"start:{read_until}"))
         elif any(
             not seen.cursors.get(each, {}).get("closed")
             for each in shard.parents
@@ -315,10 +346,14 @@ class Inspection:
                 report.problems.append(Problem(ProblemKind.NOT_BEGUN, subject, text))
 
     def _compare_with_stream(
-        self, report: ShardReport, head: Head, last: Segment | None, seen: _Seen
+        self,
+        report: ShardReport,
+        head: Head,
+        last: Segment | None,
+        cursor: Item,
+        tail: Tail | None,
     ) -> None:
-        cursor = seen.cursors.get(report.shard, {})
-        if report.shard not in seen.listed:
+        if tail is None:
             if not cursor.get("closed"):
                 text = (
                     f"the stream has dropped {report.shard}, and the archive had read it only up "
@@ -326,13 +361,12 @@ class Inspection:
                 )
                 report.problems.append(Problem(ProblemKind.FORGOTTEN, f"shard:{head.last}", text))
             return
-        tail = look_at_tail(self._stream, self._clock, report.shard, head.last)
         report.behind_s = self._age_s(tail)
         report.on_stream = tail.joint is not None
         if tail.joint is None and not cursor.get("closed"):
-            read_until = max(head.arrived_at, _read_until(cursor))
+            read_until = archived_until(head, cursor.get("sequence"), _read_until(cursor))
             if break_after(head, read_until, self._clock.now()):
-                self._silent(report, read_until, head.last)
+                report.problems.append(behind(report.shard, read_until, head.last))
         elif tail.joint is not None and last is not None:
             record = last.records[-1]
             try:
@@ -341,15 +375,6 @@ class Inspection:
             except ArchiveBroken as error:
                 subject = f"joint:{head.last}"
                 report.problems.append(Problem(ProblemKind.BROKEN, subject, str(error)))
-
-    def _silent(self, report: ShardReport, read_until: int, subject: str) -> None:
-        """Report that no record links archive and stream, so unread records may be lost."""
-        text = (
-            f"the archive has read {report.shard} only up to {iso(read_until)}, and the stream no "
-            "longer has the next records: some may be lost. Start mailtumble worker archive, which "
-            "marks the place, and acknowledge the loss"
-        )
-        report.problems.append(Problem(ProblemKind.BEHIND, subject, text))
 
     def _age_s(self, tail: Tail) -> int:
         if tail.unread is None:
@@ -362,37 +387,9 @@ def problems_of(report: ShardReport, kind: ProblemKind) -> list[Problem]:
     return [each for each in report.problems if each.kind is kind]
 
 
-def _breaks(name: SegmentName, segment: Segment) -> list[Problem]:
-    began = f"{name.key}, whose first record arrived at {iso(segment.records[0].arrived_at)}"
-    match segment.gap:
-        case Break.NONE:
-            return []
-        case Break.RESTARTED:
-            text = (
-                f"the head of {name.shard} was gone at {iso(segment.gap_at)}, so the worker began "
-                f"a new chain with {began}: "
-                "older records are not in this chain. Restore the older chain to read them"
-            )
-            return [Problem(ProblemKind.RESTARTED, name.hash, text)]
-        case Break.FORGOTTEN:
-            text = (
-                f"the stream may have dropped records of {name.shard} before the worker read the "
-                f"shard at {iso(segment.gap_at)}: records before {began}, may be lost"
-            )
-            return [Problem(ProblemKind.FORGOTTEN, name.hash, text)]
-
-
 def _read_until(cursor: Item) -> int:
     found = cursor.get("arrived_at")
     return found if isinstance(found, int) else 0
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _nothing() -> None:

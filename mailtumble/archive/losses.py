@@ -34,7 +34,10 @@ class ProblemKind(enum.StrEnum):
     NO_HEAD = "no-head"
     """The shard was archived, and its head is gone."""
     ORPHANED = "orphaned"
-    """Segments that no head leads to, and that no interrupted write explains."""
+    """Segments that no head names, and that no interrupted write explains, or whose records are
+    nowhere else."""
+    SET_BACK = "set-back"
+    """The cursor is ahead of the head, although one transaction moves both."""
     RESTARTED = "restarted"
     """The worker began a new chain because the head of the old one was gone."""
     FORGOTTEN = "forgotten"

@@ -67,7 +67,8 @@ class Break(enum.StrEnum):
     """The shard had been archived before, and its head was gone: this segment begins a new chain.
     Older segments may be there; no head names them."""
     FORGOTTEN = "forgotten"
-    """The worker read nothing for longer than the stream keeps records."""
+    """The stream may have dropped records before the worker read them: it read nothing for longer
+    than the stream keeps records, or the head was set back."""
 
 
 @dataclass(frozen=True, slots=True)

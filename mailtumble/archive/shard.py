@@ -16,6 +16,7 @@ from mailtumble.archive import heads
 from mailtumble.archive.continuity import (
     NO_LEFTOVER,
     Traces,
+    archived_until,
     begun_folder,
     break_after,
     break_before_first,
@@ -101,18 +102,22 @@ class ArchiveShard:
         self._read_until = now
         parents = [heads.find(around.store, each) for each in self.shard.parents]
         self._parents = tuple((each.shard, each.hash) for each in parents if each is not None)
-        after = None
+        after, until = None, self.cursor.arrived_at
+        if head is not None:
+            until = archived_until(head, position.sequence, until)
         if head is None and (self._traces.is_known or position.sequence is not None):
-            self._gap = Break.RESTARTED
+            self._gap, until = Break.RESTARTED, 0
         elif head is None:
             self._gap = break_before_first(self._cursors_read_until(), now)
         elif find_joint(around.stream, around.clock, head.shard, head.last) is not None:
             after = head.last
             # What came since then is still to be read, and may expire before it is.
-            read_until = max(head.arrived_at, self.cursor.arrived_at)
-            self._read_until = max(read_until, now - retention_us())
+            self._read_until = max(until, now - retention_us())
         else:
-            self._gap = break_after(head, max(head.arrived_at, self.cursor.arrived_at), now)
+            self._gap = break_after(head, until, now)
+        # The next commit stores this time, and may be the last one for long: it must not cover
+        # records that are still to be read again.
+        self.cursor.arrived_at = until
         if self._gap:
             logger.error(
                 "records of %s may be missing from the archive (%s); see mailtumble archive verify",

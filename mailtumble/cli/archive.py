@@ -78,9 +78,9 @@ def verify(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
     """Read every segment, and compare bucket, stream, heads and cursors, shard by shard.
 
     The command checks each segment's hash, its place in the chain and its records. It finds shards
-    whose head is gone, segments that no head leads to, shards that nobody archives, and records
-    that the stream may have dropped before they were archived. While the stream still has the last
-    record of a shard (on_stream), the command compares it with the archived one.
+    whose head is gone or was set back, segments that no head leads to, shards that nobody archives,
+    and records that the stream may have dropped before they were archived. While the stream still
+    has the last record of a shard (on_stream), the command compares it with the archived one.
 
     The exit code is 1 if there is a problem that nobody has acknowledged. It is 0 if no archive
     worker has ever run.

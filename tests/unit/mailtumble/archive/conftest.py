@@ -8,6 +8,8 @@ import pytest
 
 from mailtumble.archive import heads
 from mailtumble.archive.chain import read
+from mailtumble.archive.inspection import Inspection, Report, ShardReport
+from mailtumble.archive.losses import ProblemKind
 from mailtumble.archive.shard import ArchiveShard
 from mailtumble.definition import load_definition
 from mailtumble.ports.store import Action, Delete
@@ -117,3 +119,35 @@ class World:
 def world() -> World:
     """A world of its own."""
     return World()
+
+
+@pytest.fixture
+def written(world: World) -> World:
+    """Three segments of two records each."""
+    for _ in range(3):
+        world.tell(2)
+        world.archive()
+    return world
+
+
+def inspect(world: World, only: str | None = None) -> Report:
+    """Inspect the whole archive, or one shard."""
+    return Inspection(world.stream, world.store, world.objects, BUCKET, world.clock).run(only)
+
+
+def shard_of(world: World, place: int = 0) -> str:
+    """Return a shard's id."""
+    return world.stream.shards()[place].id
+
+
+def look(world: World, place: int = 0) -> ShardReport:
+    """Return what an inspection says of a shard."""
+    (found,) = inspect(world, shard_of(world, place)).shards
+    return found
+
+
+def kinds(world: World, place: int = 0) -> list[ProblemKind]:
+    """Return the kinds of a shard's problems, each of which names the shard."""
+    report = look(world, place)
+    assert all(report.shard in each.text for each in report.problems)
+    return [each.kind for each in report.problems]

@@ -39,6 +39,54 @@ def test_the_head_alone_says_where_the_chain_goes_on(world: World, position: str
     assert _gaps(world) == [Break.NONE, Break.NONE]
 
 
+def test_a_cursor_ahead_of_its_head_does_not_vouch_for_records_that_are_gone(world: World) -> None:
+    """The cursor was moved recently, but the segments that it counts are not in the chain."""
+    world.tell(3)
+    world.archive()
+    older = heads.find(world.store, world.stream.shards()[0].id)
+    assert older is not None
+    world.clock.advance(RETENTION_S)
+    world.tell(2)
+    world.archive()
+    world.store.write(heads.put(older))
+    world.clock.advance(RETENTION_S / 2)
+    world.tell(1)
+    world.stream.trim(world.stream.shards()[0].id, world.told()[-2].sequence_number)
+    world.archive()
+    assert _gaps(world) == [Break.NONE, Break.FORGOTTEN]
+
+
+@pytest.mark.parametrize("with_head", [False, True])
+def test_a_cursor_that_was_ahead_does_not_vouch_after_the_first_commit_either(
+    world: World, *, with_head: bool
+) -> None:
+    """The worker stops before it has read all records again, and stays away too long for the rest.
+
+    Its head was set back, or lost.
+    """
+    world.tell(1)
+    world.archive()
+    older = heads.find(world.store, world.stream.shards()[0].id)
+    assert older is not None
+    for _ in range(3):
+        world.clock.advance(RETENTION_S / 4)
+        world.tell(1)
+        world.archive()
+    if with_head:
+        world.store.write(heads.put(older))
+    else:
+        world.lose(head=True)
+    lane = world.lane()
+    lane.take_over()
+    lane.process(world.told()[:2])
+    lane.release()
+    world.clock.advance(RETENTION_S * 7 / 8)
+    world.stream.trim(world.stream.shards()[0].id, world.told()[2].sequence_number)
+    world.archive()
+    before = [Break.NONE, Break.NONE] if with_head else [Break.RESTARTED]
+    assert _gaps(world) == [*before, Break.FORGOTTEN]
+
+
 @pytest.mark.parametrize("with_segments", [True, False])
 @pytest.mark.parametrize("with_cursor", [True, False])
 def test_a_chain_that_replaces_a_lost_one_says_so(

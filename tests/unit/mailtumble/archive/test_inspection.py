@@ -8,42 +8,18 @@ from dataclasses import replace
 import pytest
 
 from mailtumble.archive import heads
-from mailtumble.archive.inspection import Inspection, Report, ShardReport
 from mailtumble.archive.losses import Problem, ProblemKind
 from mailtumble.ports.store import Update
-from tests.unit.mailtumble.archive.conftest import BUCKET, EVERY_S, RETENTION_S, World
-
-
-def inspect(world: World, only: str | None = None) -> Report:
-    """Inspect the whole archive, or one shard."""
-    return Inspection(world.stream, world.store, world.objects, BUCKET, world.clock).run(only)
-
-
-def shard_of(world: World, place: int = 0) -> str:
-    """Return a shard's id."""
-    return world.stream.shards()[place].id
-
-
-def look(world: World, place: int = 0) -> ShardReport:
-    """Return what an inspection says of a shard."""
-    (found,) = inspect(world, shard_of(world, place)).shards
-    return found
-
-
-def kinds(world: World, place: int = 0) -> list[ProblemKind]:
-    """Return the kinds of a shard's problems, each of which names the shard."""
-    report = look(world, place)
-    assert all(report.shard in each.text for each in report.problems)
-    return [each.kind for each in report.problems]
-
-
-@pytest.fixture
-def written(world: World) -> World:
-    """Three segments of two records each."""
-    for _ in range(3):
-        world.tell(2)
-        world.archive()
-    return world
+from tests.unit.mailtumble.archive.conftest import (
+    BUCKET,
+    EVERY_S,
+    RETENTION_S,
+    World,
+    inspect,
+    kinds,
+    look,
+    shard_of,
+)
 
 
 def test_an_archive_that_never_ran_is_no_fault(world: World) -> None:
@@ -173,17 +149,6 @@ def test_segments_that_were_swapped_are_named(written: World) -> None:
     written.objects.put(BUCKET, one, second)
     written.objects.put(BUCKET, two, first)
     assert kinds(written) == [ProblemKind.BROKEN] * 2
-
-
-def test_a_head_that_was_set_back_leaves_orphans(written: World) -> None:
-    """As a table restored from an older copy has it; by two segments or more."""
-    older = heads.find(written.store, shard_of(written))
-    assert older is not None
-    for _ in range(2):
-        written.tell(1)
-        written.archive()
-    written.store.write(heads.put(older))
-    assert kinds(written) == [ProblemKind.ORPHANED]
 
 
 def test_what_interrupted_writes_leave_is_spare(written: World) -> None:
