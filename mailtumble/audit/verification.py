@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from mailtumble.audit.comparison import Difference, Kind, differences
 from mailtumble.audit.conditions import disputed_conditions
+from mailtumble.audit.counters import disputed_counters
 from mailtumble.audit.forgotten import ForgottenMail
 from mailtumble.audit.overdue import (
     Overdue,
@@ -178,6 +179,7 @@ class Verification:
                 going_on = self._settle_sender(going_on)
         self._lines.extend(self._as_expected(moving))
         self._found.extend(disputed_conditions(self._replay, self._generation))
+        self._found.extend(disputed_counters(self._replay))
         overdue = self._overdue(stored, known)
         reading = self._watch.look(self._tapes, self._tapes.shards())
         self._ahead.look()

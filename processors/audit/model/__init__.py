@@ -45,6 +45,9 @@ The model answers these questions:
   its round has taken it out; then there is a timer for the deadline of that claim.
 - :meth:`Model.claims`: rounds that were announced and have no outcome. For each, the sender must
   have a claim and a timer for its deadline.
+- :attr:`Model.calls`: how many calls ended in which way, by shard and minute. These are the numbers
+  of the view ``throughput``.
+- :attr:`Model.quarantine`: which quarantined records are open, and which were redriven.
 - :meth:`Model.conditions`: the pauses and suppressions at a given moment.
 """
 
@@ -52,6 +55,7 @@ from __future__ import annotations
 
 from processors.audit.model.acceptance import Acceptance, Taken
 from processors.audit.model.attempts import Attempt, State
+from processors.audit.model.calls import Calls, Minute
 from processors.audit.model.conditions import Conditions
 from processors.audit.model.mails import Due, MailModel
 from processors.audit.model.readers import Claim, Model, Timer, Waiting
@@ -60,10 +64,12 @@ from processors.audit.model.targets import Target
 __all__ = [
     "Acceptance",
     "Attempt",
+    "Calls",
     "Claim",
     "Conditions",
     "Due",
     "MailModel",
+    "Minute",
     "Model",
     "State",
     "Taken",

@@ -8,6 +8,7 @@ from typing import Final
 
 from processors.audit.model.acceptance import Acceptance, Taken
 from processors.audit.model.attempts import Attempt, State
+from processors.audit.model.calls import Calls
 from processors.audit.model.conditions import Conditions, History
 from processors.audit.model.mails import Due, MailModel
 from schemas.envelope import EventEnvelope
@@ -19,6 +20,7 @@ from schemas.events import (
     Event,
     MailHeld,
     RecordQuarantined,
+    RecordRedriven,
     RouteDeferred,
     SendingPaused,
     SendingResumed,
@@ -78,12 +80,17 @@ class Model:
             records.
         mails: the messages, by id.
         timers: the timers that core must have set and that have not fired.
+        calls: how many calls ended in which way.
+        quarantine: the state (``open`` or ``redriven``) of each quarantined record, by the id of
+            its ``RecordQuarantined``.
     """
 
     application: str
     aside: set[Place] = field(default_factory=set)
     mails: dict[str, MailModel] = field(default_factory=dict)
     timers: set[Timer] = field(default_factory=set)
+    calls: Calls = field(default_factory=Calls)
+    quarantine: dict[str, str] = field(default_factory=dict)
     _subjects: dict[str, Acceptance] = field(default_factory=dict)
     _suppressed: dict[str, History] = field(default_factory=dict)
     _paused: dict[str, History] = field(default_factory=dict)
@@ -112,6 +119,7 @@ class Model:
         taken = acceptance.judge(record, fingerprint)
         if taken is Taken.ACCEPTED:
             self._fold(record, arrived_at)
+            self._count(record, place)
         return taken
 
     def take_unreadable(self, subject: str) -> None:
@@ -162,6 +170,14 @@ class Model:
             return
         for event in record.events:
             self._hear(record.subject, event, arrived_at)
+
+    def _count(self, record: EventEnvelope, place: Place) -> None:
+        self.calls.take(place[0], record)
+        for event in record.events:
+            if isinstance(event, RecordQuarantined):
+                self.quarantine[record.id] = "open"
+            elif isinstance(event, RecordRedriven):
+                self.quarantine[event.quarantined] = "redriven"
 
     def _tells_of_the_sender(self, event: Event) -> bool:
         """Whether an event says to another application what the sender has quarantined."""
