@@ -1,4 +1,4 @@
-"""The heads: per shard, the last segment and what the chain behind it amounts to."""
+"""The heads: for each shard, the last segment of its chain and the size of the chain."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ _GAP_PREFIX: Final = "archive-gap#"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """``hash`` names the last segment, ``last`` its last record, which arrived at ``arrived_at``.
+    """The end of a shard's chain, and the size of the whole chain.
 
-    ``segments``, ``records`` and ``size_bytes`` (on S3) count the whole chain.
+    Attributes:
+        shard: the shard's id.
+        hash: the hash of the last segment.
+        last: the padded sequence number of the last record.
+        arrived_at: when that record arrived on the stream (microseconds UTC).
+        segments: the number of segments in the chain.
+        records: the number of records in the chain.
+        size_bytes: the size of the chain's objects on S3.
     """
 
     shard: str
@@ -30,39 +37,39 @@ class Head:
 
 
 def put(head: Head) -> Put:
-    """Return the write of a head; it belongs in the transaction that moves the cursor."""
+    """Return the write of a head. Put it in the transaction that moves the cursor."""
     return Put(TABLE, {**_key(head.shard), **asdict(head)})
 
 
 def find(store: ItemStore, shard: str) -> Head | None:
-    """Return a shard's head, or None if nothing of it is archived."""
+    """Return a shard's head, or None if the shard has no chain."""
     item = store.get(TABLE, _key(shard))
     return _head(item) if item is not None else None
 
 
 def every(store: ItemStore) -> list[Head]:
-    """Return the heads of all shards that were ever archived, by shard."""
+    """Return the heads of all shards that were ever archived, sorted by shard."""
     return among(store.scan(TABLE))
 
 
 def among(items: Iterable[Item]) -> list[Head]:
-    """Return the heads among the items of the cursors' table, by shard."""
+    """Return the heads among the items of the cursors' table, sorted by shard."""
     found = (_head(each) for each in items if str(each["cursor"]).startswith(_PREFIX))
     return sorted(found, key=lambda head: head.shard)
 
 
 def put_gap(shard: str, noticed_at: int) -> Put:
-    """Return the write that says that a closed shard may have lost its last records.
+    """Return the write that records that the end of a closed shard may not be archived.
 
     Args:
         shard: the shard's id.
-        noticed_at: when that was noticed (microseconds UTC).
+        noticed_at: when the worker noticed it (microseconds UTC).
     """
     return Put(TABLE, {"cursor": _GAP_PREFIX + shard, "noticed_at": noticed_at})
 
 
 def gaps_among(items: Iterable[Item]) -> dict[str, int]:
-    """Return when gaps at the ends of shards were noticed, by shard (microseconds UTC)."""
+    """Return when the worker noticed a gap at a shard's end (microseconds UTC), by shard."""
     return {
         str(each["cursor"]).removeprefix(_GAP_PREFIX): noticed_at
         for each in items

@@ -1,11 +1,13 @@
-"""A segment: some records of one shard, in their order, as an object on S3. Pure.
+"""A segment: consecutive records of one shard, stored as an object on S3. Pure.
 
-The object is the four bytes of :data:`MAGIC` and a zstd frame (RFC 8878) of msgpack values: a map,
-the header, then per record the list ``[sequence number, subject, arrived at, data]``. The object's
-name contains the first sequence number, the hash of the segment before it and its own hash (SHA-256
-of the object's bytes), so a listing alone shows the chain.
+The object consists of the four bytes of :data:`MAGIC` and a zstd frame (RFC 8878) of msgpack
+values. The first value is a map, the header. Each record follows as the list ``[sequence number,
+subject, arrived at, data]``.
 
-A segment before which records may be missing says so in its header (``break``).
+The object's name contains the first sequence number, the hash of the previous segment and its own
+hash (SHA-256 of the object's bytes), so a listing alone shows the chain.
+
+If records may be missing before a segment, its header says so (``break``).
 """
 
 from __future__ import annotations
@@ -29,23 +31,30 @@ PREFIX: Final = "segments"
 BEGUN: Final = "shards"
 """Objects without content that say which shards have been archived: ``shards/SHARD/HASH``.
 
-They lie apart from the segments, so that a shard whose segments and head are both gone is missed.
+They have a prefix of their own, so that a loss of the segments and the head does not go unnoticed.
 """
 NO_HASH: Final = "0" * 64
-"""Stands for the previous hash in the name of a chain's first segment."""
+"""Takes the place of the previous hash in the name of a chain's first segment."""
 LEVEL: Final = 3
-"""zstd's own default: higher ones take several times as long for some percent."""
+"""The default level of zstd. Higher levels save a few percent and take several times as long."""
 
 _NAME: Final = re.compile(r"(?P<first>\d{64})\.(?P<previous>[0-9a-f]{64})\.(?P<hash>[0-9a-f]{64})")
 
 
-class ArchiveBroken(MailtumbleError):  # noqa: N818 - what was found
-    """The archive is not what was written: a segment is missing, changed or out of its place."""
+class ArchiveBroken(MailtumbleError):  # noqa: N818 - names the finding
+    """A segment is missing, has been changed, or is in the wrong place."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentName:
-    """A segment's place in the bucket and in the chain. ``previous`` is "" for a shard's first."""
+    """The name of a segment, which says where it belongs in the chain.
+
+    Attributes:
+        shard: the shard's id.
+        first: the padded sequence number of its first record.
+        previous: the hash of the previous segment; "" if this segment begins a chain.
+        hash: the hash of the object's bytes.
+    """
 
     shard: str
     first: str
@@ -62,10 +71,10 @@ class Break(enum.StrEnum):
     """Why records may be missing before a segment."""
 
     NONE = ""
-    """None is missing: the segment follows the one before it, or the stream's beginning."""
+    """No record is missing after the previous segment, or after the beginning of the stream."""
     RESTARTED = "restarted"
-    """The shard had been archived before, and its head was gone: this segment begins a new chain.
-    Older segments may be there; no head names them."""
+    """The shard was archived before and its head was gone, so this segment begins a new chain.
+    Older segments may still exist, but no head leads to them."""
     FORGOTTEN = "forgotten"
     """The stream may have dropped records before the worker read them: it read nothing for longer
     than the stream keeps records, or the head was set back."""
@@ -73,15 +82,17 @@ class Break(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Records of one shard, at least one.
+    """Consecutive records of one shard.
 
     Attributes:
         shard: the shard's id.
-        previous: the hash of the segment before; "" in the first segment of a chain.
-        records: in the stream's order.
-        parents: in a child's first segment, the hash of the last segment by parent shard.
-        gap: whether records before this segment may be missing, and why.
-        gap_at: when that was noticed (microseconds UTC), which tells one loss from another; or 0.
+        previous: the hash of the previous segment; "" in the first segment of a chain.
+        records: the records in the order of the stream; at least one.
+        parents: in the first segment of a child shard, pairs of a parent's id and the hash of the
+            parent's last segment.
+        gap: whether records may be missing before this segment, and why.
+        gap_at: when the worker noticed the gap (microseconds UTC), which tells one loss from
+            another; 0 without a gap.
     """
 
     shard: str
@@ -93,12 +104,12 @@ class Segment:
 
 
 def folder(shard: str) -> str:
-    """Return what the keys of a shard's segments start with."""
+    """Return the prefix of the keys of a shard's segments."""
     return f"{PREFIX}/{shard}/"
 
 
 def name_of(key: str) -> SegmentName | None:
-    """Return the segment name that a key contains, or None if the key is not a segment's."""
+    """Parse the key of a segment; return None for the key of anything else."""
     place, _, last = key.rpartition("/")
     found = _NAME.fullmatch(last)
     if found is None or not place.startswith(f"{PREFIX}/"):
@@ -113,7 +124,7 @@ def name_of(key: str) -> SegmentName | None:
 
 
 def pack(segment: Segment) -> tuple[SegmentName, bytes]:
-    """Return a segment's name and bytes; the same segment always gives the same bytes."""
+    """Serialise a segment to its name and bytes. Equal segments have equal bytes."""
     header: dict[str, Any] = {
         "shard": segment.shard,
         "previous": segment.previous,
@@ -137,7 +148,11 @@ def pack(segment: Segment) -> tuple[SegmentName, bytes]:
 
 
 def unpack(name: SegmentName, data: bytes) -> Segment:
-    """Return the segment that an object contains.
+    """Parse and check a segment.
+
+    Args:
+        name: the segment's name.
+        data: the object's bytes.
 
     Raises:
         ArchiveBroken: the bytes do not match the name, or are not a segment.

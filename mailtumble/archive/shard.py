@@ -1,8 +1,8 @@
-"""The archive on one shard: gathers records, and writes them as a segment now and then.
+"""The archive worker of one shard, which collects records and writes them as segments.
 
-Write the object, then move the cursor and the head in one transaction. A segment whose transaction
-fails is an object that belongs to no chain: its name says what it contains, so it cannot pass for
-another one.
+A write puts the object first, and then moves the cursor and the head in one transaction. If the
+transaction fails, the object belongs to no chain. Its name contains the hash of its content, so it
+cannot replace another segment.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ from schemas.values import MINUTE_US
 NAME: Final = "archive"
 GENERATION: Final = "0"
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
-"""Of records before compression: about as much as a shard holds in memory."""
+"""The size of the records, before compression, from which a segment is written at once. A shard
+keeps about this much in memory."""
 QUIET_US: Final = MINUTE_US
-"""Without new records, how far the shard is read is written down about this often."""
+"""How often, at most, the cursor's time is moved while no records arrive."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """A segment being written; the next one begins when its transaction has gone through."""
+    """A segment that is being written. The next one begins when its transaction has succeeded."""
 
     name: SegmentName
     data: bytes
@@ -53,7 +54,7 @@ class _Sealed:
 
 
 class ArchiveShard:
-    """The archive on one shard. ``every_us``: what is gathered is written after that long."""
+    """The archive worker of one shard: the processor that a worker runs on it."""
 
     def __init__(self, shard: Shard, around: Surroundings, every_us: int) -> None:
         """Create without I/O; call :meth:`take_over` before use.
@@ -61,7 +62,7 @@ class ArchiveShard:
         Args:
             shard: the shard to archive.
             around: the ports; ``around.bucket`` is the archive's bucket.
-            every_us: microseconds after which gathered records are written.
+            every_us: how long records are collected before they are written, in microseconds.
         """
         self.shard = shard
         self.cursor = Cursor(around.store, NAME, GENERATION, shard.id)
@@ -81,24 +82,24 @@ class ArchiveShard:
 
     @property
     def committed(self) -> str | None:
-        """The last record that is in the archive."""
+        """The sequence number of the last archived record, or None if there is no chain."""
         return self._head.last if self._head else None
 
     def take_over(self) -> str | None:
-        """Fence the predecessor off and find the end of the chain.
+        """Fence off the previous owner and find the end of the chain.
 
-        The chain goes on after its head, whatever the cursor says. Without a head, and where the
-        stream has forgotten the head's record, reading begins at the oldest record of the shard.
+        The chain continues after its head, whatever the cursor says. If there is no head, or the
+        stream no longer has the head's record, reading begins at the oldest record of the shard.
 
         Returns:
-            The sequence number to read after; None: from the oldest record.
+            The sequence number to read after, or None to read from the oldest record.
         """
         position, around = self.cursor.take_over(), self._around
         self._head = head = heads.find(around.store, self.shard.id)
         self._gathered, self._gathered_bytes, self._sealed = [], 0, None
         self._traces = traces(around.objects, around.bucket, self.shard.id, head)
         self._gap, self._gap_at = Break.NONE, (now := around.clock.now())
-        # Where nothing is archived yet, or a gap is marked, what the stream has now comes next.
+        # Without a head, or after a marked gap, reading begins with what the stream has now.
         self._read_until = now
         parents = [heads.find(around.store, each) for each in self.shard.parents]
         self._parents = tuple((each.shard, each.hash) for each in parents if each is not None)
@@ -111,7 +112,7 @@ class ArchiveShard:
             self._gap = break_before_first(self._cursors_read_until(), now)
         elif find_joint(around.stream, around.clock, head.shard, head.last) is not None:
             after = head.last
-            # What came since then is still to be read, and may expire before it is.
+            # Records that arrived since then are still unread, and may expire before they are read.
             self._read_until = max(until, now - retention_us())
         else:
             self._gap = break_after(head, until, now)
@@ -126,7 +127,7 @@ class ArchiveShard:
         return after
 
     def process(self, records: Sequence[StoredRecord]) -> None:
-        """Gather records, and write what is enough for a segment."""
+        """Collect records, and write a segment whenever there are enough."""
         taken = self._gathered[-1].sequence_number if self._gathered else self.committed or ""
         fresh = [record for record in records if record.sequence_number > taken]
         if fresh:
@@ -141,41 +142,41 @@ class ArchiveShard:
                 self._patiently(self._write)
 
     def tick(self) -> None:
-        """Write what has been gathered for long enough.
+        """Write the collected records if the oldest has waited for long enough.
 
         Raises:
-            RetryableError: not now; it is kept.
+            RetryableError: the write failed; the records are kept for the next try.
         """
         waited_us = self._around.clock.now() - self._gathered_at
         if self._gathered and waited_us >= self._every_us:
             self._write()
 
     def quiet(self, tip_at: int) -> None:
-        """Record that everything that had arrived by ``tip_at`` was read (microseconds UTC)."""
+        """Record that every record that had arrived by ``tip_at`` (microseconds UTC) was read."""
         self._read_until = max(self._read_until, tip_at)
-        # A gap that no segment names yet must still be seen by the next owner.
+        # Until a segment marks the gap, the next owner must be able to notice it, too.
         nothing_pending = not (self._gathered or self._gap)
         if nothing_pending and tip_at >= self.cursor.arrived_at + QUIET_US:
             self.cursor.note(tip_at)
 
     def close(self) -> None:
-        """Write what is gathered, and close the cursor: the shard is read to its end."""
+        """Write the collected records and close the cursor, as the shard is read to its end."""
         self._patiently(self._write)
         if self._gap:
-            # No record came that a marked segment could begin with.
+            # No record has arrived with which a marked segment could begin.
             gap = heads.put_gap(self.shard.id, self._gap_at)
             self._patiently(lambda: self.cursor.write_in_place([gap]))
-        # Its children ask until when their parents were read.
+        # The workers of its children compare this time with the retention.
         self._patiently(lambda: self.cursor.note(self._around.clock.now()))
         self._patiently(self.cursor.close)
 
     def release(self) -> None:
-        """Write what is gathered, and release the shard."""
+        """Write the collected records and release the shard."""
         self._write()
         self.cursor.release()
 
     def _write(self) -> None:
-        """Write everything gathered; a segment that was sealed before goes first, unchanged."""
+        """Write all collected records; a segment from a failed try goes first, unchanged."""
         while self._gathered:
             sealed = self._sealed = self._sealed or self._seal()
             self._around.objects.put(self._around.bucket, sealed.name.key, sealed.data)
@@ -190,7 +191,7 @@ class ArchiveShard:
             self._mark_begun(head)
 
     def _mark_begun(self, head: Head) -> None:
-        """Say in the bucket that the shard has a chain, in case that head and segments are lost."""
+        """Mark in the bucket that the shard has a chain, in case head and segments are lost."""
         if not self._traces.is_known or head.segments == 1:
             key = begun_folder(self.shard.id) + head.hash
             self._around.objects.put(self._around.bucket, key, b"")
@@ -201,7 +202,7 @@ class ArchiveShard:
         parents: tuple[tuple[str, str], ...] = ()
         if self._head is None:
             parents = self._parents
-            # An older segment has records that this chain will not have: it was a chain's.
+            # An older segment has records that this chain will not have, so it was part of a chain.
             if NO_LEFTOVER < self._traces.leftover < records[0].sequence_number:
                 self._gap = Break.RESTARTED
         segment = Segment(
@@ -222,7 +223,7 @@ class ArchiveShard:
             self._gap, self._gap_at, self._read_until = Break.FORGOTTEN, now, now
 
     def _cursors_read_until(self) -> list[int]:
-        """Return how far this shard's cursor says that it was read, else those of its parents."""
+        """Return the time of this shard's cursor, or else those of its parents' cursors."""
         if self.cursor.arrived_at:
             return [self.cursor.arrived_at]
         keys = [cursor_key(NAME, GENERATION, each) for each in self.shard.parents]

@@ -1,4 +1,4 @@
-"""The part of a shard that is not archived yet, as the stream shows it."""
+"""The part of a shard on the stream that is not archived yet."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from mailtumble.ports.world import Clock
 from schemas.errors import PermanentError, RetryableError
 
 READS_MAX: Final = 50
-"""Reads in search of a record: Kinesis answers with nothing for stretches without records."""
+"""The most reads in search of a record: Kinesis returns empty batches where a shard has no records
+for a while."""
 PAUSE_S: Final = 0.25
-"""Between two of them: a shard takes five reads a second, and the workers need some."""
+"""The pause between two reads. A shard allows five reads a second, and the workers need some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Tail:
 
     Attributes:
         joint: the last archived record, if the stream still has it.
-        unread: the oldest record behind the joint; without a joint, the oldest record of the shard
-            that is not archived. None if there is none.
+        unread: the record that follows the joint; without a joint, the oldest record of the shard
+            that is not archived. None if there is no such record.
     """
 
     joint: StoredRecord | None
@@ -34,9 +35,12 @@ def look_at_tail(stream: EventStream, clock: Clock, shard: str, position: str | 
 
     Args:
         stream: the stream.
-        clock: for pauses between reads.
+        clock: paces the reads.
         shard: the shard's id.
-        position: the sequence number of the last archived record; None if there is none.
+        position: the padded sequence number of the last archived record; None if there is none.
+
+    Returns:
+        The last archived record and the oldest unarchived one, where the stream has them.
 
     Raises:
         RetryableError: the stream does not answer.
@@ -55,9 +59,12 @@ def find_joint(stream: EventStream, clock: Clock, shard: str, position: str) -> 
 
     Args:
         stream: the stream.
-        clock: for pauses between reads.
+        clock: paces the reads.
         shard: the shard's id.
         position: the padded sequence number.
+
+    Returns:
+        The record, or None if the stream no longer has it.
 
     Raises:
         RetryableError: the stream does not answer.
@@ -68,10 +75,10 @@ def find_joint(stream: EventStream, clock: Clock, shard: str, position: str) -> 
 def _at(
     stream: EventStream, clock: Clock, shard: str, position: str, count: int
 ) -> list[StoredRecord]:
-    """Return the record at a position and those behind it, or nothing if it is gone.
+    """Return the record at a position and those that follow, or nothing if it is gone.
 
-    Where an iterator at a record that is gone begins, differs from case to case: only the very
-    record counts.
+    An iterator at a record that is gone may begin anywhere after it, or fail. The result therefore
+    counts only if it begins with exactly this record.
     """
     try:
         found = _read(stream, clock, shard, position, count)

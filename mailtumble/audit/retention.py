@@ -1,4 +1,4 @@
-"""Which items can be checked: a stream keeps its records for days, the projections keep theirs.
+"""Which items can be checked, although the stream keeps records for days and tables keep items.
 
 If the stream still holds all of its records, every item can be checked. Otherwise an item can be
 checked only if all records that led to it are still there.
@@ -24,14 +24,13 @@ from schemas.values import MINUTE_US, SECOND_US
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """What the stream still tells.
+    """What can be concluded from the records that the stream still has.
 
     Attributes:
         trimmed: whether records that core has read are gone.
         firsts: the oldest retained record of each shard.
-        minutes: for each shard, the last minute whose calls may be counted by records that are
-            gone.
-        since: from this moment on (ISO 8601) every shard still has all of its records.
+        minutes: for each shard, the last minute for which the records of some calls may be gone.
+        since: the time (ISO 8601) from which on every shard still has all of its records.
         headless: messages whose first record is gone.
         known: messages with at least one record on the stream.
         now: when the items were read (microseconds UTC).
@@ -46,7 +45,15 @@ class Retention:
     now: int
 
     def tells(self, place: Address, stored: Item | None, expected: Item | None) -> bool:
-        """Return whether all records that led to an item are there, and it can't have expired."""
+        """Return whether an item can be checked.
+
+        That is so if the stream has all records that led to it, and the item cannot have expired.
+
+        Args:
+            place: the item's address.
+            stored: the item as the table has it, or None.
+            expected: the item as replaying the stream produces it, or None.
+        """
         table, key = place
         if table == "throughput" and self._is_over(expected or stored or {}):
             return False
@@ -78,7 +85,7 @@ class Retention:
         return isinstance(ends_at, int) and ends_at * SECOND_US <= self.now
 
     def is_before(self, item: Item) -> bool:
-        """Return whether all records of a message may be gone, by the spans in its item."""
+        """Return whether all records of a message may be gone, judging by the spans in its item."""
         spans = _spans(item)
         return bool(spans) and all(
             each.last < self.firsts.get(each.shard_id, "~") for each in spans
@@ -86,17 +93,17 @@ class Retention:
 
 
 def shown(item: Item) -> tuple[str, ...]:
-    """Return the statuses that a message's item shows: one per target, or its own without any."""
+    """Return the statuses in a message's item: one per target, or its own if it has no targets."""
     targets: Any = item.get("targets") or ()
     return tuple(str(each["status"]) for each in targets) or (str(item.get("status")),)
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Which records the stream has forgotten.
+    """Which records the stream has dropped.
 
     Attributes:
-        firsts: the oldest record that is left, for each shard that has any.
+        firsts: for each shard with records, the oldest one that is left.
         listed: the shards that the stream lists.
         positions: how far the application had read when the stream was read.
     """
@@ -106,21 +113,21 @@ class Beginning:
     positions: Positions
 
     def is_gone(self, shard_id: str, sequence_number: str) -> bool:
-        """Return whether a record that the application has read is not on the stream any more."""
+        """Return whether the stream has dropped a record that the application has read."""
         read_to = self.positions.get(shard_id, "" if shard_id in self.listed else "~")
         first = self.firsts.get(shard_id, "~")
         return sequence_number <= read_to and sequence_number < first
 
     def is_cut(self, spans: Sequence[Span]) -> bool:
-        """Return whether the first record of a subject is gone; ``spans`` say where they lie."""
+        """Return whether the first record of a subject is gone, given the spans of its records."""
         return bool(spans) and self.is_gone(spans[0].shard_id, spans[0].first)
 
 
 def beginning(tapes: Iterable[Tape], positions: Positions) -> Beginning:
-    """Return which records the stream has forgotten, by its tapes.
+    """Return which records the stream has dropped.
 
     Args:
-        tapes: the stream, read after the positions were.
+        tapes: the copy of the stream, read after the positions.
         positions: how far the application had read.
     """
     tapes = tuple(tapes)
@@ -136,15 +143,15 @@ def retention(
     others: Iterable[Sequence[Span]],
     now: int,
 ) -> Retention:
-    """Return what the stream still tells.
+    """Return what can be concluded from the records that the stream still has.
 
     Args:
-        tapes: the stream, as it is.
-        replay: core's, of these tapes.
-        mails: the live view, by the mail's id.
+        tapes: the copy of the stream.
+        replay: the replay of core on this copy.
+        mails: the items of the table ``mails``, by message id.
         begins: which of the records that core has read are gone.
-        others: where the records of other subjects lie that core keeps items about.
-        now: microseconds UTC.
+        others: the spans of the records of each other subject for which core keeps items.
+        now: when the items were read (microseconds UTC).
     """
     tapes = tuple(tapes)
     cut = {name for name, item in mails.items() if begins.is_cut(_spans(item))}
@@ -154,9 +161,9 @@ def retention(
         minutes={
             tape.shard.id: due_text(tape.begun_at + MINUTE_US) for tape in tapes if tape.first
         },
-        # A shard without records may have forgotten some a moment ago.
+        # A shard without records may have dropped some a moment ago.
         since=iso(max((tape.begun_at if tape.first else now for tape in tapes), default=now)),
-        # Of a mail that was received again, only the repeat may be left.
+        # If a message was received twice, the second record may be the only one left.
         headless=frozenset(replay.headless | cut),
         known=replay.entries.keys(),
         now=now,
@@ -164,6 +171,6 @@ def retention(
 
 
 def _spans(item: Item) -> list[Span]:
-    """Return where the records of a mail lie, by its item."""
+    """Return the spans in a message's item: where its records are on the stream."""
     spans: Any = item.get("spans") or ()
     return [Span(str(shard_id), str(first), str(last)) for shard_id, first, last in spans]

@@ -1,7 +1,7 @@
 """A local copy of the stream: every shard read from its oldest record, in parallel and slowly.
 
-The copy is an unnamed temporary file. It is needed because a record can be replayed only when it is
-known what the application has quarantined, and the stream says so later than the record itself.
+The copy is an unnamed temporary file. It is needed because a replay must know which records the
+application has quarantined, and the stream says so only after the record itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from schemas.errors import MailtumbleError, RetryableError
 from schemas.values import MINUTE_US
 
 Positions = Mapping[str, str]
-"""Shard id to sequence number; "" or no entry means before the first record."""
+"""Sequence numbers by shard id; "" or no entry means before the first record."""
 
 Progress = Callable[[float], None]
-"""Receives the share of the stream that is read, from 0 to 1. Several threads call it in turn."""
+"""Receives the share of the stream that has been read, from 0 to 1. Several threads call it, one at
+a time."""
 
 TRIES_MAX: Final = 5
 EMPTY_MAX: Final = 3
@@ -34,23 +35,23 @@ SHARDS_MAX: Final = 16
 SKEW_US: Final = MINUTE_US
 """How far this machine's clock may be behind the stream's.
 
-A shard may fill as fast as it is read, so reading ends at records that arrived later than now.
+A shard may fill as fast as it is read, so reading ends at records that arrived after it began.
 """
 
 IN_MEMORY_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Limit for all shards together; the rest goes to disk."""
+"""How much of the copy is kept in memory, for all shards together. The rest goes to disk."""
 
 
 class Tape:
     """The records that were read from one shard, in order."""
 
     def __init__(self, shard: Shard, bytes_max: int) -> None:
-        """Create an empty tape. Above ``bytes_max`` bytes it is kept on disk."""
+        """Create an empty tape, which moves to disk when it exceeds ``bytes_max`` bytes."""
         self.shard = shard
         self.first = self.last = ""
         self.begun_at = 0
         """When the oldest retained record arrived, in microseconds UTC."""
-        self._file = tempfile.SpooledTemporaryFile(bytes_max)  # noqa: SIM115 - as long as the tape
+        self._file = tempfile.SpooledTemporaryFile(bytes_max)  # noqa: SIM115 - lives as long as the tape
 
     def add(self, records: Sequence[StoredRecord]) -> None:
         """Append records."""
@@ -65,7 +66,12 @@ class Tape:
             self._file.write(msgpack.packb(plain, unicode_errors="surrogatepass"))
 
     def records(self, offset: int, until: str) -> Iterator[tuple[StoredRecord, int]]:
-        """Yield the records from ``offset`` to ``until`` (inclusive), each with its end offset."""
+        """Yield records, each with the offset at which it ends.
+
+        Args:
+            offset: where to begin, in bytes.
+            until: the sequence number of the last record to yield.
+        """
         self._file.seek(offset)
         unpacker = msgpack.Unpacker(self._file, unicode_errors="surrogatepass")
         for plain in unpacker:
@@ -97,7 +103,7 @@ class Tape:
 
 
 class Tapes:
-    """The tapes of all shards, parents before children. A context manager, which removes them."""
+    """The tapes of all shards, parents before children: a context manager that removes them."""
 
     def __init__(self, stream: EventStream, clock: Clock, progress: Progress) -> None:
         """Create without reading anything."""
@@ -109,7 +115,7 @@ class Tapes:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Return the tapes themselves."""
+        """Return this object."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +124,7 @@ class Tapes:
             tape.close()
 
     def shards(self) -> Sequence[Shard]:
-        """Return the shards that the stream lists now, parents first. New ones get a tape."""
+        """Return the shards that the stream lists now, parents first, and add missing tapes."""
         listed = self._stream.shards()
         room = IN_MEMORY_BYTES_MAX // max(1, len(listed))
         for shard in listed:
@@ -137,14 +143,14 @@ class Tapes:
 
         Raises:
             RetryableError: the stream does not answer.
-            MailtumbleError: a shard has no record at one of these positions.
+            MailtumbleError: a shard that has records ends before one of these positions.
         """
         self._side_by_side(
             lambda reading: reading.to_end(at_least.get(reading.tape.shard.id, ""), self._heard)
         )
 
     def read_until(self, positions: Positions) -> None:
-        """Read on until the tapes reach these positions."""
+        """Continue to read until the tapes reach these positions."""
         self._side_by_side(
             lambda reading: reading.until(positions.get(reading.tape.shard.id, ""), self._heard)
         )
@@ -156,7 +162,7 @@ class Tapes:
                 for done in as_completed([pool.submit(call, each) for each in readings]):
                     done.result()
             except BaseException:
-                # After a failure or Ctrl-C, the other shards need not be read to their ends.
+                # After a failure or Ctrl-C, there is no need to read the other shards to the end.
                 self._stop.set()
                 raise
 
@@ -181,12 +187,12 @@ class _Reading:
         self._lag_ms_max = 1
 
     def until(self, position: str, heard: Callable[[], None]) -> None:
-        """Read on, if necessary, until ``position`` is on the tape."""
+        """Continue to read, if necessary, until ``position`` is on the tape."""
         if self.tape.last < position:
             self.to_end(position, heard)
 
     def to_end(self, position: str, heard: Callable[[], None]) -> None:
-        """Read until no more records come, which must be at ``position`` or behind it."""
+        """Read until no more records come, and check that the tape then reaches ``position``."""
         empty = 0
         enough_at = self._clock.now() + SKEW_US
         while not (self._ended or self._stop.is_set()):
@@ -195,14 +201,14 @@ class _Reading:
             self._lag_ms_max = max(self._lag_ms_max, batch.lag_ms)
             self.share = 1 - batch.lag_ms / self._lag_ms_max
             heard()
-            # Emulators may report no lag, so a full batch counts as a sign of more records.
+            # Emulators may report no lag, so a full batch also means that more may follow.
             more = batch.lag_ms or len(batch.records) == RECORDS_MAX
             if more and not (batch.records and batch.records[-1].arrived_at > enough_at):
                 continue
             empty += 1
             if self.tape.last >= position or empty == EMPTY_MAX:
                 break
-        # A quiet shard may be empty, because all its records are past the retention.
+        # A quiet shard may be empty, because all its records have expired.
         if self.tape.first and self.tape.last < position:
             raise MailtumbleError(
                 f"a worker has read {self.tape.shard.id} up to {position}, which the shard does "
@@ -210,7 +216,7 @@ class _Reading:
             )
 
     def _read(self) -> Batch:
-        """Read once, pausing since the last read, and again if the workers use up the limit."""
+        """Read a batch after a pause. Retry if the workers use up the shard's limit."""
         for attempt in range(TRIES_MAX):
             if self._begun:
                 self._clock.sleep(PAUSE_S)
