@@ -13,8 +13,9 @@ from tests.tiers import (
     pytest_addoption,
     pytest_collection_modifyitems,
     pytest_configure,
+    pytest_runtest_call,
     pytest_runtest_logreport,
-    pytest_runtest_protocol,
+    pytest_runtest_setup,
     pytest_terminal_summary,
     pytest_xdist_make_scheduler,
 )
@@ -23,8 +24,9 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_runtest_call",
     "pytest_runtest_logreport",
-    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
     "pytest_terminal_summary",
     "pytest_xdist_make_scheduler",
 ]

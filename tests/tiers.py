@@ -123,14 +123,28 @@ def pytest_configure() -> None:
     sys.addaudithook(_guard)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Guard the test, including the setup and teardown of its fixtures."""
+def _guarded(item: pytest.Item) -> Generator[None, object, object]:
     _guard.forbids = not any(map(item.get_closest_marker, MAY_START_PROCESSES))
     try:
         return (yield)
     finally:
         _guard.forbids = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Guard the setup of the test's fixtures.
+
+    Their teardown is not guarded: the last test of a process also tears down what the whole
+    session shared, such as a server, whose tests have the mark.
+    """
+    return (yield from _guarded(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Guard the test itself."""
+    return (yield from _guarded(item))
 
 
 # ------------------------------------------------------------------- how long each tier takes

@@ -15,6 +15,7 @@ from mailtumble.sender import application as sender
 from mailtumble.worker import core
 from processors.audit.model import Attempt, Conditions, Model, State
 from schemas.ids import address_subject, mail_of
+from schemas.values import SECOND_US
 from tests.simulation.readings import Readings, quarantined
 from tests.simulation.witness import Answered, Called, Committed, Fenced, Told
 
@@ -25,6 +26,9 @@ SENDER: Final = f"{sender.NAME}#{sender.GENERATION}"
 PAUSES: Final = "pauses#"
 QUEUED: Final = ("attempt_id", "round", "due_at", "expires_at", "cancelled")
 NONE: Final = Conditions()
+LEARNS_US: Final = 10 * SECOND_US
+"""How long a process whose clock was set may take to learn AWS's time again: two replies tell it,
+and the attempts that it chose before them are claimed within seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,11 +192,12 @@ class Conduct:
         why, reasons = "it was never scheduled", set()
         if mail is not None and attempt is not None:
             # Clocks are set now and then: the claimant's clock or the world's may justify it.
-            times = (int(item["claimed_at"]), seen.at)
+            own, true = int(item["claimed_at"]), seen.at
+            times = (own, true, *self._misread(owner, true))
             arrived_at = mail.received.received_at if mail.received else 0
             address, paused = self._knowledge.about(place, seen.thread, owner, attempt.address)
             pauses = [each.pause(attempt.tenant, attempt.address, arrived_at) for each in paused]
-            suppressed = [each.is_suppressed(attempt.address, min(times)) for each in address]
+            suppressed = [each.is_suppressed(attempt.address, min(own, true)) for each in address]
             why = _why(attempt, number, times)
             why = why or ("its address is suppressed" if all(suppressed) else "")
             why = why or (pauses[0] if all(pauses) else "")
@@ -204,6 +209,14 @@ class Conduct:
         self.claims.append(
             Claimed(name=name, round=number, owner=owner, why=why, reasons=frozenset(reasons))
         )
+
+    def _misread(self, owner: str, true: int) -> list[int]:
+        """Return what the owner's clock may have said shortly before, because somebody set it."""
+        return [
+            true + by_us
+            for name, at, by_us in self.world.supervisor.clock_steps
+            if name == owner and 0 <= true - at <= LEARNS_US
+        ]
 
     def _fenced(self, seen: Fenced) -> None:
         key = seen.thread, seen.cursor

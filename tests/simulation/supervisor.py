@@ -23,10 +23,14 @@ class Supervisor:
     """Keeps one current worker of each kind; others may be alive beside it, as zombies."""
 
     def __init__(self, world: World) -> None:
-        """Start one worker of each kind."""
+        """Start one worker of each kind.
+
+        ``clock_steps``: whose clock was set, when, and by how much (microseconds).
+        """
         self._world = world
         self._count = 0
         self.current: dict[str, SimulatedWorker] = {}
+        self.clock_steps: list[tuple[str, int, int]] = []
         for kind in KINDS:
             self.start(kind)
 
@@ -74,7 +78,10 @@ class Supervisor:
     def set_clock(self, kind: str, by_us: int) -> None:
         """Let somebody set the clock of the machine that a worker runs on."""
         if kind in self.current:
-            self.current[kind].clock.step(by_us)
+            worker = self.current[kind]
+            worker.clock.step(by_us)
+            step = (worker.process.name, self._world.clock.now(), by_us)
+            self.clock_steps.append(step)
             self._world.faults.note(f"clock set {'forward' if by_us > 0 else 'back'}")
 
     def _died(self, kind: str, worker: SimulatedWorker) -> None:

@@ -45,6 +45,23 @@ SAMPLES = {
     ),
 }
 
+SHARED_SERVER = """
+import subprocess
+import pytest
+
+@pytest.fixture(scope="session")
+def server():
+    yield 1
+    subprocess.run(["true"], check=True)
+
+@pytest.mark.servers
+def test_first(server):
+    assert server
+
+def test_last():
+    assert True
+"""
+
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -90,6 +107,19 @@ def test_a_process_needs_a_mark(summary: str, name: str) -> None:
 def test_a_marked_test_may_start_a_process(summary: str) -> None:
     """The mark is all that it takes."""
     assert "PASSED test_marked.py::test_it" in summary
+
+
+def test_a_shared_server_may_be_stopped_by_a_program_after_the_last_test(tmp_path: Path) -> None:
+    """That test has no mark, and did not start the server."""
+    shutil.copy(RULES, tmp_path / "conftest.py")
+    (tmp_path / "test_it.py").write_text(SHARED_SERVER, encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+    )
 
 
 COUNTED = """
