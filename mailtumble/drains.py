@@ -17,7 +17,7 @@ from mailtumble.sender.application import GENERATION, NAME, DispatchAggregate
 from mailtumble.sender.standing import scopes
 from mailtumble.worker import core
 from mailtumble.worker.horizon import text
-from mailtumble.worker.memory import read_subject
+from mailtumble.worker.memory import read_if_known
 from processors.fleet.decider import Pause
 from processors.sending.dispatch import Attempt, Dispatch, Phase
 from schemas.values import TimerKind
@@ -50,6 +50,8 @@ class UnderWay:
 
     Attributes:
         looked_up: messages whose alias is looked up again later.
+        unreadable: how many messages have a stored state that this release can't read. They count
+            as under way.
         complete: whether all timers were read (see :data:`mailtumble.outlook.IN_BUCKET_MAX`).
     """
 
@@ -61,6 +63,7 @@ class UnderWay:
         claimed = [item for item in own.items if item["kind"] == TimerKind.CLAIM]
         unknown = [item for item in cores.items if item["kind"] == TimerKind.UNKNOWN]
         self.looked_up = sum(item["kind"] == TimerKind.LOOKUP for item in cores.items)
+        self.unreadable = 0
         self._states = self._read(text(item, "subject") for item in (*claimed, *unknown))
         self._claimed = [item for item in claimed if not self._is_settled(item)]
         # Core waits to the end for an event that may have come long ago.
@@ -104,10 +107,12 @@ class UnderWay:
         distinct = list(dict.fromkeys(subjects))
         keys = [{"subject_key": f"{NAME}#{GENERATION}#{each}"} for each in distinct]
         found = self._store.get_all("subjects", keys) if keys else ()
-        return {
-            subject: None if item is None else read_subject(subject, item, AGGREGATE).state
-            for subject, item in zip(distinct, found, strict=True)
-        }
+        states: dict[str, Dispatch | None] = {}
+        for subject, item in zip(distinct, found, strict=True):
+            memory = None if item is None else read_if_known(subject, item, AGGREGATE)
+            states[subject] = None if memory is None else memory.state
+            self.unreadable += item is not None and memory is None
+        return states
 
 
 def left(outlook: Outlook, under_way: UnderWay, scope: str, pause: Pause) -> Left:

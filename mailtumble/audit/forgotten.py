@@ -25,10 +25,9 @@ from mailtumble.ports.store import Item, ItemStore, Key
 from mailtumble.sender.application import GENERATION, NAME
 from mailtumble.sender.entry import entry_of
 from mailtumble.worker.core import NAME as CORE
-from mailtumble.worker.memory import SubjectMemory, read_subject
+from mailtumble.worker.memory import SubjectMemory, read_if_known
 from processors.mail.state import Mail
 from processors.sending.dispatch import Attempt, Dispatch, Phase
-from schemas.errors import UndecodableRecord, UnknownStateVersion
 from schemas.ids import mail_subject
 from schemas.values import Status
 
@@ -71,7 +70,7 @@ class ForgottenMail:
             the queue entries of mail whose records are all there.
         overdue: what is open past its deadline.
         found: the queue entries and timers that are missing.
-        unreadable: how many stored states this release cannot read.
+        unreadable: the subjects whose stored state this release can't read.
     """
 
     store: ItemStore
@@ -81,7 +80,7 @@ class ForgottenMail:
     begins: Beginning
     overdue: list[Overdue] = field(default_factory=list)
     found: list[Difference] = field(default_factory=list)
-    unreadable: int = 0
+    unreadable: set[str] = field(default_factory=set)
 
     def check(self, mail_ids: Iterable[str], due_before: int) -> None:
         """Read the states of some messages, and note what is stuck.
@@ -115,10 +114,11 @@ class ForgottenMail:
             if item is None:
                 continue
             subject = mail_subject(mail_id)
-            try:
-                yield mail_id, item, read_subject(subject, item, replay.aggregate(subject))
-            except (UnknownStateVersion, UndecodableRecord):
-                self.unreadable += 1
+            memory = read_if_known(subject, item, replay.aggregate(subject))
+            if memory is None:
+                self.unreadable.add(subject)
+            else:
+                yield mail_id, item, memory
 
     def _items(
         self, application: str, generation: str, subjects: Sequence[str]

@@ -142,6 +142,8 @@ def retention(
     begins: Beginning,
     others: Iterable[Sequence[Span]],
     now: int,
+    *,
+    is_sure: bool = True,
 ) -> Retention:
     """Return what can be concluded from the records that the stream still has.
 
@@ -152,11 +154,12 @@ def retention(
         begins: which of the records that core has read are gone.
         others: the spans of the records of each other subject for which core keeps items.
         now: when the items were read (microseconds UTC).
+        is_sure: whether ``others`` are complete; if not, records of them may be gone.
     """
     tapes = tuple(tapes)
     cut = {name for name, item in mails.items() if begins.is_cut(_spans(item))}
     return Retention(
-        trimmed=bool(cut) or any(map(begins.is_cut, others)),
+        trimmed=bool(cut) or not is_sure or any(map(begins.is_cut, others)),
         firsts=begins.firsts,
         minutes={
             tape.shard.id: due_text(tape.begun_at + MINUTE_US) for tape in tapes if tape.first

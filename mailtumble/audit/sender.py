@@ -36,7 +36,7 @@ from mailtumble.ports.world import Clock
 from mailtumble.sender.application import GENERATION, NAME, SenderApplication
 from mailtumble.sender.claims import KEPT_US
 from mailtumble.sender.entry import called_off_key, entry_of, queue_key
-from mailtumble.worker.memory import read_subject
+from mailtumble.worker.memory import read_if_known
 from mailtumble.worker.timers import prefix_of, put
 from mailtumble.worker.upgrades import UPGRADE_WAIT_US
 from mailtumble.worker.writes import Address, address
@@ -100,6 +100,7 @@ class SenderAudit:
         replay: the sender's state of every mail, as of its own position.
         found: differences so far.
         unchecked: items of mail that began before what the stream still holds.
+        unreadable: the subjects whose stored state this release can't read.
         deadlines: every deadline of a claim that the first look found.
     """
 
@@ -122,6 +123,7 @@ class SenderAudit:
         self.replay = Replay(tapes, ahead, application)
         self.found: list[Difference] = []
         self.unchecked = 0
+        self.unreadable: set[str] = set()
         self.deadlines: list[Item] = []
 
     def positions(self, shards: Sequence[Shard]) -> Positions:
@@ -166,28 +168,34 @@ class SenderAudit:
                 moving.add(subject)
             elif found := list(self._compare(subject, look)):
                 suspects[subject] = found
-        began_before = self._began_before(suspects, beginning)
+        unknown = self._unknown(suspects, beginning)
         for subject, found in suspects.items():
-            if subject in began_before:
+            if subject in unknown:
                 self.unchecked += len(found)
             else:
                 self.found.extend(found)
         return moving
 
-    def _began_before(self, subjects: Iterable[str], beginning: Beginning) -> set[str]:
-        """Return those of whose records some are forgotten, by what the sender keeps of them.
+    def _unknown(self, subjects: Iterable[str], beginning: Beginning) -> set[str]:
+        """Return the subjects that can't be checked, by what the sender keeps of them.
 
+        The stream has dropped some of their records, or a newer release has stored their state.
         Asked only about mail that seems to be wrong: it costs a read each.
         """
         names = sorted(subjects)
         keys: list[Key] = [{"subject_key": f"{NAME}#{GENERATION}#{each}"} for each in names]
         items = self._store.get_all("subjects", keys) if keys else ()
-        return {
-            subject
-            for subject, item in zip(names, items, strict=True)
-            if item is not None
-            and beginning.is_cut(read_subject(subject, item, self.replay.aggregate(subject)).spans)
-        }
+        unknown: set[str] = set()
+        for subject, item in zip(names, items, strict=True):
+            if item is None:
+                continue
+            memory = read_if_known(subject, item, self.replay.aggregate(subject))
+            if memory is None:
+                self.unreadable.add(subject)
+                unknown.add(subject)
+            elif beginning.is_cut(memory.spans):
+                unknown.add(subject)
+        return unknown
 
     def _compare(self, subject: str, look: Look) -> Iterator[Difference]:
         stored = look.entries.get(subject, {})

@@ -13,7 +13,7 @@ from mailtumble.ports.stream import Shard
 from mailtumble.worker.application import Aggregate, Span
 from mailtumble.worker.core import NAME
 from mailtumble.worker.cursor import cursor_key
-from mailtumble.worker.memory import read_subject
+from mailtumble.worker.memory import read_if_known
 from mailtumble.worker.timers import prefix_of
 from mailtumble.worker.views import paused_at_key, pauses_key, quotas_key
 from mailtumble.worker.writes import Address, address
@@ -53,6 +53,8 @@ class Stored:
         self._generation = generation
         self._prefix = f"{generation}#"
         self._timers = prefix_of(NAME, generation)
+        self.unreadable: set[str] = set()
+        """The subjects whose stored state this release can't read."""
 
     def positions(self, shards: Sequence[Shard]) -> Positions:
         """Return how far core has read; see :func:`positions`."""
@@ -97,12 +99,17 @@ class Stored:
             subjects.add(FLEET_SUBJECT)
         names = sorted(subjects)
         keys: list[Key] = [{"subject_key": f"{NAME}#{self._prefix}{each}"} for each in names]
+        spans: list[tuple[Span, ...]] = []
         found = zip(names, self._store.get_all("subjects", keys) if keys else (), strict=True)
-        return [
-            read_subject(subject, item, aggregate(subject)).spans
-            for subject, item in found
-            if item is not None
-        ]
+        for subject, item in found:
+            if item is None:
+                continue
+            memory = read_if_known(subject, item, aggregate(subject))
+            if memory is None:
+                self.unreadable.add(subject)
+            else:
+                spans.append(memory.spans)
+        return spans
 
     def still_there(self, table: str, items: Sequence[Item]) -> list[Item]:
         """Return those of the items that are still in a table."""

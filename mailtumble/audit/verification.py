@@ -70,6 +70,8 @@ class Verdict:
         reading: how far each application has read, and whether it advances.
         moving: how many items changed in every round, so that they could not be compared.
         unchecked: how many items are older than the oldest records, so that they can't be compared.
+        unreadable: the subjects whose stored state this release can't read, because a newer one has
+            written it; they are not checked by it.
         announced: bucket and key of the messages that the stream or the view knows.
     """
 
@@ -82,6 +84,7 @@ class Verdict:
     reading: tuple[Reading, ...]
     moving: int
     unchecked: int
+    unreadable: frozenset[str]
     announced: frozenset[tuple[str, str]]
 
     @property
@@ -147,6 +150,7 @@ class Verification:
         self._lines: list[Booked] = []
         self._announced: set[tuple[str, str]] = set()
         self._unchecked = 0
+        self._unreadable: set[str] = set()
 
     def run(self) -> Verdict:
         """Read, replay, compare; again for what was changing meanwhile.
@@ -165,7 +169,15 @@ class Verification:
         self._announced.update(_object(item) for item in mails.values())
         others = self._stored.spans(stored, self._replay.aggregate)
         begins = beginning(self._tapes, self._by_core)
-        known = retention(self._tapes, self._replay, mails, begins, others, self._clock.now())
+        known = retention(
+            self._tapes,
+            self._replay,
+            mails,
+            begins,
+            others,
+            self._clock.now(),
+            is_sure=not self._stored.unreadable,
+        )
         everything = {**self._replay.expected(), **stored}
         moving = self._settle({*everything}, stored, known)
         going_on = self._settle_sender(None)
@@ -276,7 +288,7 @@ class Verification:
             due_before,
         )
         self._found.extend(check.found)
-        self._unchecked += check.unreadable
+        self._unreadable |= check.unreadable
         return check.overdue
 
     def _enter(self, name: str, item: Item | None, known: Retention, *, is_told: bool) -> None:
@@ -330,6 +342,9 @@ class Verification:
             reading=tuple(reading),
             moving=moving,
             unchecked=self._unchecked + self._sender.unchecked,
+            unreadable=frozenset(
+                self._unreadable | self._stored.unreadable | self._sender.unreadable
+            ),
             announced=frozenset(self._announced | self._ahead.announced),
         )
 

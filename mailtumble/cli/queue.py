@@ -49,8 +49,9 @@ def command() -> None:
     "as_json",
     is_flag=True,
     help="{waiting, due, held, later, claimed, unknown, rate_per_second, quota, eta_seconds,"
-    " tenants, stopped, paused, drained, left, stages, applications}; null: not known. held is what"
-    " the table calls blocked. stages: {NAME: {count, precision, age_seconds}}, where NAME is"
+    " tenants, stopped, paused, drained, left, unreadable, stages, applications}; null: not known."
+    " held is what the table calls blocked. unreadable: messages whose state a newer release has"
+    " stored. stages: {NAME: {count, precision, age_seconds}}, where NAME is"
     " in_sqs, receiving, dead_letters, undecided, held (by moderation), scheduled, waiting, due,"
     " in_flight, unknown or done, and precision is exact, approximate or 'at least'."
     " applications: {NAME: {running, seconds_behind, shards: {STATE: count}}}.",
@@ -94,6 +95,11 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
         print_json(found)
     else:
         queue_text.show(found)
+        if found["unreadable"]:
+            print_hint(
+                f"The stored states of {found['unreadable']} messages under way can't be read, so "
+                "they count as in flight or unknown: upgrade this command."
+            )
 
 
 def scope_options(function: F) -> F:
@@ -284,6 +290,7 @@ def queue_status(wired: Wiring) -> dict[str, Any]:
             for scope, p in outlook.paused.items()
             if p.drains
         },
+        "unreadable": under_way.unreadable,
         "stages": {name: _stage(each) for name, each in pipe.stages.items()},
         "applications": {
             each.name: {

@@ -105,6 +105,11 @@ def tell(verdict: Verdict) -> None:
         print_hint(
             f"{items} can't be compared, because the stream has dropped their first records."
         )
+    if verdict.unreadable:
+        states = _count(len(verdict.unreadable), "stored state")
+        print_hint(
+            f"Not checked, because this release can't read it: {states}. Upgrade this command."
+        )
 
 
 def _reading_lines(readings: Sequence[Reading]) -> Iterator[str]:
@@ -219,6 +224,7 @@ def plain(verdict: Verdict, lost: Sequence[Unannounced], *, ok: bool) -> dict[st
         "overdue": [_overdue(each) for each in verdict.overdue],
         "moving": verdict.moving,
         "unchecked": verdict.unchecked,
+        "unreadable": sorted(verdict.unreadable),
         "unannounced": [_mail(each) for each in lost],
     }
 

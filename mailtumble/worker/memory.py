@@ -176,6 +176,17 @@ def read_subject(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMe
         raise UndecodableRecord(message) from error
 
 
+def read_if_known(subject: str, item: Item, aggregate: Aggregate[S]) -> SubjectMemory[S] | None:
+    """Return a subject's stored item, or None if this release can't read it.
+
+    For commands, which run beside the workers of another release in a rolling deployment.
+    """
+    try:
+        return read_subject(subject, item, aggregate)
+    except (UnknownStateVersion, UndecodableRecord):
+        return None
+
+
 def _unpacked(
     subject: str,
     plain: Any,  # noqa: ANN401 - whatever msgpack holds

@@ -14,7 +14,9 @@ from mailtumble.audit import unread
 from mailtumble.cli.queue import command
 from mailtumble.ports.store import Delete
 from schemas.errors import RetryableError
+from schemas.ids import mail_subject
 from schemas.values import SECOND_US
+from tests.newer_states import store_as_newer
 from tests.unit.mailtumble.cli.small_world import NEWS, SmallWorld
 
 if TYPE_CHECKING:
@@ -143,6 +145,16 @@ def test_a_core_that_never_ran_leaves_everything_undecided(world: SmallWorld, ru
     assert found["stages"]["undecided"]["count"] == 30
     assert found["applications"]["core"]["running"] is False
     assert "No application is running." in run(command, "status").stdout
+
+
+def test_a_state_of_a_newer_release_counts_as_under_way(world: SmallWorld, run: Run) -> None:
+    name = world.receive(1)
+    jobs = world.claim()
+    assert status(run)["unreadable"] == 0
+    store_as_newer(world.items, "sender#0", mail_subject(name))
+    found = status(run)
+    assert (found["unreadable"], found["claimed"]) == (1, len(jobs))
+    assert "upgrade this command" in run(command, "status").stderr
 
 
 class TestBounds:

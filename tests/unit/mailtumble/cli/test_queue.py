@@ -56,6 +56,7 @@ def test_before_the_quota_is_known_its_numbers_are_null(world: SmallWorld, run: 
         "paused": {},
         "drained": {},
         "left": {},
+        "unreadable": 0,
         "stages": ANY,
         "applications": ANY,
     }

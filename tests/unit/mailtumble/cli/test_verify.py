@@ -19,6 +19,7 @@ from schemas import codec
 from schemas.events import MailReceived, SendScheduled, Versions
 from schemas.ids import mail_id, mail_subject
 from tests.newer import AHEAD, newer
+from tests.newer_states import store_as_newer
 from tests.samples import accepted, fact, received, started
 from tests.unit.mailtumble.cli.small_world import HOUSE
 
@@ -109,6 +110,7 @@ def test_the_same_for_a_script(world: SmallWorld, run: Run) -> None:
         "overdue": [],
         "moving": 0,
         "unchecked": 0,
+        "unreadable": [],
         "unannounced": [],
     }
 
@@ -238,6 +240,17 @@ def test_a_wait_for_an_upgrade_is_told_and_is_no_fault(world: SmallWorld, run: R
     lines = run(command).stdout.splitlines()
     for application in ("core", "sender"):
         assert f"{application} waits for an upgrade on {shard} since {since}: {awaited}" in lines
+
+
+def test_an_old_command_is_told_to_be_upgraded(world: SmallWorld, run: Run) -> None:
+    """A newer release has stored a state; nothing is wrong with the workers."""
+    name = world.receive()
+    for item in world.items.scan("queue"):
+        key = {"bucket": str(item["bucket"]), "position": str(item["position"])}
+        world.items.write(Delete("queue", key))
+    store_as_newer(world.items, "sender#0", mail_subject(name))
+    said = "Not checked, because this release can't read it: 1 stored state. Upgrade this command."
+    assert said in run(command).stderr
 
 
 def test_mails_that_were_never_announced(world: SmallWorld, fail: Exit) -> None:
