@@ -33,7 +33,10 @@ class Precision(enum.StrEnum):
 
     EXACT = "exact"
     APPROXIMATE = "approximate"
-    """Counted by SQS, which may be a minute late."""
+    """Counted by SQS, which may be a minute late, or counted in records that nobody has read.
+
+    A reader skips repeated records and void decisions among them.
+    """
     AT_LEAST = "at least"
     """Counting stopped at a bound, so there may be more."""
 
@@ -107,13 +110,16 @@ def read_pipe(wired: Wiring, outlook: Outlook, under_way: UnderWay) -> Pipe:
             **_in_sqs(wired),
             "undecided": Stage(
                 count=core.events[MailReceived] + under_way.looked_up,
-                precision=_bounded(complete=core.complete and under_way.complete),
+                precision=_estimated(
+                    core.events[MailReceived], complete=core.complete and under_way.complete
+                ),
             ),
             "held": Stage(
                 count=len(held.items), precision=_bounded(complete=not held.more), age_s=core_s
             ),
             "scheduled": Stage(
-                count=sender.events[SendScheduled], precision=_bounded(complete=sender.complete)
+                count=sender.events[SendScheduled],
+                precision=_estimated(sender.events[SendScheduled], complete=sender.complete),
             ),
             "waiting": Stage(count=len(outlook.entries), precision=queue, age_s=sender_s),
             "due": Stage(count=outlook.due, precision=queue, age_s=sender_s),
@@ -156,6 +162,11 @@ def _application(found: Progress, left: Unread) -> Application:
 
 def _bounded(*, complete: bool) -> Precision:
     return Precision.EXACT if complete else Precision.AT_LEAST
+
+
+def _estimated(unread: int, *, complete: bool) -> Precision:
+    """Return how exact a count is that includes a number of unread records."""
+    return Precision.APPROXIMATE if unread and complete else _bounded(complete=complete)
 
 
 def _seconds(us: int | None) -> float | None:

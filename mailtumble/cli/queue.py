@@ -76,8 +76,9 @@ def status(*, as_json: bool, state_dir: Path | None, debug: bool) -> None:
       done           accepted by SES in the last 24 hours
 
     From "scheduled" on, each target of a message counts as one. A count may be approximate (SQS's
-    own, up to a minute old) or "at least" so many (counting stopped at a bound). AS OF says how old
-    the data is: a view is as old as its application is behind the stream.
+    own, up to a minute old; or of unread records, some of which may be repeated) or "at least" so
+    many (counting stopped at a bound). AS OF says how old the data is: a view is as old as its
+    application is behind the stream.
 
     For each drain, the command shows what is left of the mail that had come in before it. When
     nothing is left twice in a row, some seconds apart, the drain is finished. Held and undecided

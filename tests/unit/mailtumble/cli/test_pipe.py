@@ -74,10 +74,11 @@ def test_what_core_has_not_read_is_undecided_and_core_is_behind(
     assert found["applications"]["core"]["seconds_behind"] == 12.0
     assert found["applications"]["sender"]["seconds_behind"] == 12.0
     told = run(command, "status").stdout
-    assert f"{FIRST}40 undecided." in told
+    assert found["stages"]["undecided"]["precision"] == "approximate"
+    assert f"{FIRST}about 40 undecided." in told
     assert "Behind the stream: core by 12 s and sender by 12 s. Archive is not running." in told
     rows = [line.split() for line in told.splitlines()]
-    assert ["undecided", "40", "now"] in rows
+    assert ["undecided", "about", "40", "now"] in rows
     assert ["waiting", "2", "12", "s", "ago"] in rows
 
 
@@ -102,7 +103,7 @@ def test_what_the_sender_has_not_read_is_scheduled(world: SmallWorld, run: Run) 
     world.arrive(1)
     world.work(world.cores)
     assert counts(run) == {"scheduled": 2}
-    assert f"{FIRST}2 scheduled." in summary(run)
+    assert f"{FIRST}about 2 scheduled." in summary(run)
 
 
 def test_what_a_moderator_has_to_decide_is_held(world: SmallWorld, run: Run) -> None:
@@ -120,6 +121,7 @@ def test_an_alias_that_is_looked_up_again_leaves_its_mail_undecided(
     monkeypatch.setattr(world.repository, "find", refuse)
     world.receive()
     assert counts(run) == {"undecided": 1}
+    assert status(run)["stages"]["undecided"]["precision"] == "exact"
 
 
 def test_each_stage_to_the_end(world: SmallWorld, run: Run) -> None:
