@@ -168,7 +168,7 @@ class ArchiveShard:
             self._patiently(lambda: self.cursor.write_in_place([gap]))
         # The workers of its children compare this time with the retention.
         self._patiently(lambda: self.cursor.note(self._around.clock.now()))
-        self._patiently(self.cursor.close)
+        self._patiently(lambda: self.cursor.close(self._around.clock.now()))
 
     def release(self) -> None:
         """Write the collected records and release the shard."""

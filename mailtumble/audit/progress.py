@@ -46,6 +46,8 @@ class ShardProgress:
         awaited: the record at which it waits for an upgrade (:mod:`mailtumble.worker.upgrades`);
             "" if it does not wait.
         awaited_since: when that wait began (microseconds UTC); 0 if it does not wait.
+        free_since: for a shard that is not begun, when the last of its parents was closed
+            (microseconds UTC); 0: it has no parents that the stream lists.
     """
 
     shard: Shard
@@ -54,6 +56,7 @@ class ShardProgress:
     arrived_at: int
     awaited: str = ""
     awaited_since: int = 0
+    free_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +115,18 @@ def _on_shard(shard: Shard, listed: set[str], cursors: Mapping[str, Item]) -> Sh
     cursor = cursors.get(shard.id)
     if cursor is None:
         parents = [cursors.get(each) for each in shard.parents if each in listed]
-        free = all(each is not None and each.get("closed") for each in parents)
-        state = ShardState.NOT_BEGUN if free else ShardState.WAITING
-        return ShardProgress(shard=shard, state=state, position="", arrived_at=0)
+        closed = [each for each in parents if each is not None and each.get("closed")]
+        if len(closed) < len(parents):
+            return ShardProgress(shard=shard, state=ShardState.WAITING, position="", arrived_at=0)
+        # A worker of an older release did not store when it closed the shard.
+        free_since = [_number(each, "closed_at") or _number(each, "arrived_at") for each in closed]
+        return ShardProgress(
+            shard=shard,
+            state=ShardState.NOT_BEGUN,
+            position="",
+            arrived_at=0,
+            free_since=max(free_since, default=0),
+        )
     return ShardProgress(
         shard=shard,
         state=ShardState.CLOSED if cursor.get("closed") else ShardState.READING,

@@ -31,6 +31,11 @@ WATCH_S: Final = 60
 A worker commits several times a second. On a busy machine, where core runs at a low priority, a
 batch may take tens of seconds.
 """
+BEGIN_US: Final = 5 * MINUTE_US
+"""How long a child shard may take to begin after its parents are closed.
+
+Under the KCL, a worker takes a lease of the child first, and then starts a process for it.
+"""
 UPGRADE_SLACK_US: Final = 2 * MINUTE_US
 """How long after the longest wait for an upgrade a shard may take to quarantine the record."""
 
@@ -146,7 +151,7 @@ class Watch:
                 for place, position in stalled.items()
                 if at[place].position == position
                 and at[place].state is not ShardState.CLOSED
-                and not self._awaits_upgrade(at[place])
+                and not self._has_time(at[place])
             }
         awaited = {
             (each.application, one.shard.id): _awaited(tapes, one)
@@ -182,14 +187,17 @@ class Watch:
             if each.unread_at is not None
             and each.unread_at <= since
             and each.at.state is not ShardState.CLOSED
-            and not self._awaits_upgrade(each.at)
+            and not self._has_time(each.at)
             # A child shard waits until its parents are read, and then until they are closed.
             and (each.at.state is not ShardState.WAITING or not unread & {*each.at.shard.parents})
         ]
 
-    def _awaits_upgrade(self, at: ShardProgress) -> bool:
-        """Return whether a shard waits for an upgrade, for no longer than it may."""
-        return bool(at.awaited) and self._clock.now() < at.awaited_since + self._upgrade_us
+    def _has_time(self, at: ShardProgress) -> bool:
+        """Return whether a shard may stay where it is: it waits for an upgrade, or is to begin."""
+        now = self._clock.now()
+        if at.state is ShardState.NOT_BEGUN:
+            return now < at.free_since + BEGIN_US
+        return bool(at.awaited) and now < at.awaited_since + self._upgrade_us
 
 
 def _marked(

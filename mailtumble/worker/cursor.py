@@ -209,9 +209,13 @@ class Cursor:
         self._change(Update("cursors", self._key, set={"arrived_at": latest}))
         self.arrived_at = latest
 
-    def close(self) -> None:
-        """The shard is read to its end: its children may begin."""
-        self._change(Update("cursors", self._key, set={"closed": True, "clean": True}))
+    def close(self, now: int) -> None:
+        """Store that the shard is read to its end, and when (microseconds UTC).
+
+        Its children may begin.
+        """
+        closed = {"closed": True, "closed_at": now, "clean": True}
+        self._change(Update("cursors", self._key, set=closed))
 
     def release(self) -> None:
         """Say good-bye, so that the next owner need not be careful."""

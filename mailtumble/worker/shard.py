@@ -145,7 +145,7 @@ class ShardProcessor:
 
     def close(self) -> None:
         """The shard is read to its end: its children may begin."""
-        self.patiently(self.cursor.close)
+        self.patiently(lambda: self.cursor.close(self.around.clock.now()))
 
     def release(self) -> None:
         """Say good-bye after a finished batch, so that the next owner need not be careful."""

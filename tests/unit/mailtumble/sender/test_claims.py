@@ -143,7 +143,7 @@ def test_nothing_is_claimed_on_a_closed_shard(store: Forgetful) -> None:
     """What waits there belongs to its children."""
     sender = Sender(store)
     _queue(store, entry())
-    sender.cursor.close()
+    sender.cursor.close(NOW)
     assert sender.claims.claim([entry()], NOW) == ([], [entry()])
     assert len(store.scan("queue")) == 1
 

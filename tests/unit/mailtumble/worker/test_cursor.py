@@ -123,7 +123,7 @@ def test_a_zombie_finds_out_by_whatever_it_does(store: Forgetful, call: str) -> 
     _owner(store)
     before = dict(_item(store))
     with pytest.raises(ShardLost):
-        getattr(zombie, call)()
+        getattr(zombie, call)(*([5] if call == "close" else []))
     assert _item(store) == before
 
 
@@ -134,7 +134,7 @@ def test_a_lost_owner_stays_silent(store: Forgetful) -> None:
     with pytest.raises(ShardLost):
         zombie.verify()
     store.losses = 1
-    for act in (zombie.verify, zombie.close, lambda: zombie.commit([], TWO)):
+    for act in (zombie.verify, lambda: zombie.close(5), lambda: zombie.commit([], TWO)):
         with pytest.raises(ShardLost):
             act()
     assert store.losses == 1
@@ -190,8 +190,9 @@ def test_a_cursor_that_moved_without_its_owner_is_a_programming_error(store: For
 def test_a_closed_shard_takes_no_commits(store: Forgetful) -> None:
     """It was read to its end; its children have begun, and own what is due."""
     cursor = _owner(store)
-    cursor.close()
+    cursor.close(5)
     assert _cursor(store).take_over().closed
+    assert (store.get("cursors", KEY) or {})["closed_at"] == 5
     successor = _owner(store)
     with pytest.raises(InvariantBroken):
         successor.commit([], ONE)
