@@ -12,7 +12,9 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from mailtumble.worker.metrics import Tally
 from processors.fleet.decider import AT
+from processors.kernel import Judgement
 from schemas.envelope import EventEnvelope
 from schemas.events import (
     AddressSuppressed,
@@ -132,3 +134,13 @@ def called(outcome: Event) -> None:
         case _:
             level, told = logging.DEBUG, str(fields["event"])
     logger.log(level, "%s", told, extra={"fields": fields})
+
+
+def not_accepted(judgement: Judgement, tally: Tally) -> None:
+    """Count and log a record that changes nothing."""
+    if judgement is Judgement.VOID:
+        tally.void += 1
+        logger.info("a decision is void: another one was quicker")
+    else:
+        tally.repeated += 1
+        logger.debug("a record is a repeat")

@@ -11,8 +11,11 @@ import msgpack
 
 from mailtumble.ports.store import Item, ItemStore, Put
 from mailtumble.ports.stream import StoredRecord
-from mailtumble.worker.application import Aggregate, Application, Span
+from mailtumble.worker import passed_over
+from mailtumble.worker.application import Aggregate, Application, Question, Span
+from mailtumble.worker.passed_over import PassedOver
 from mailtumble.worker.records import Read, read_record
+from mailtumble.worker.writes import Write
 from processors.kernel import Ledger
 from processors.states import VERSIONS, read_state
 from schemas import codec
@@ -66,6 +69,10 @@ class SubjectMemory(Generic[S]):
     """Why the stored state can't be read; empty if it can. An unreadable state is left as it is."""
     is_newer: bool = False
     """Whether the state can't be read because a newer release has stored it."""
+    item: Item = field(default_factory=dict)
+    """The stored item of a subject whose state a newer release has stored."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """The records that were passed over while the state could not be read."""
 
     def tip(self) -> Head:
         """What the next own decision builds on: the last pending one, else the head."""
@@ -124,11 +131,15 @@ class Memory:
         empty = SubjectMemory(subject, aggregate, Ledger(), aggregate.initial)
         if item is None:
             return empty
+        passed: tuple[PassedOver, ...] = ()
         try:
-            return read_subject(subject, item, aggregate)
+            if data := item.get("passed_over"):
+                passed = passed_over.unpacked(data)  # type: ignore[arg-type]
+            return replace(read_subject(subject, item, aggregate), passed_over=passed)
         except (UnknownStateVersion, UnknownEvent) as error:
-            return replace(empty, unreadable=f"{subject}: {error}", is_newer=True)
-        except UndecodableRecord as error:
+            problem = f"{subject}: {error}"
+            return replace(empty, unreadable=problem, is_newer=True, item=item, passed_over=passed)
+        except (UndecodableRecord, TypeError) as error:
             return replace(empty, unreadable=f"{subject}: {error}")
 
     def read(self, records: Sequence[StoredRecord], problem: str = "") -> list[Read]:
@@ -138,7 +149,45 @@ class Memory:
         newer if the state does.
         """
         self.load(record.subject for record in records)
-        return [self._checked(read_record(record, problem)) for record in records]
+        checked = [self._checked(read_record(record, problem)) for record in records]
+        passed: dict[str, tuple[PassedOver, ...]] = {}
+        for place, read in enumerate(checked):
+            subject = self._subjects[read.stored.subject]
+            if subject.is_newer:
+                before = passed.get(subject.subject, subject.passed_over)
+                passed[subject.subject] = (*before, PassedOver.of("", read))
+                if not passed_over.fits(passed[subject.subject]):
+                    checked[place] = replace(read, must_wait=True)
+        return checked
+
+    def pass_over(self, shard_id: str, read: Read) -> list[Write]:
+        """Remember a record of a subject whose state can't be read; returns what to write.
+
+        The stored state stays as it is. If no release is known to read it, nothing is remembered.
+        """
+        subject = self._subjects[read.stored.subject]
+        if not subject.is_newer:
+            return []
+        subject.passed_over = (*subject.passed_over, PassedOver.of(shard_id, read))
+        packed = passed_over.packed(subject.passed_over)
+        return [Put("subjects", {**subject.item, "passed_over": packed})]
+
+    def behind(self, records: Sequence[Read]) -> list[SubjectMemory[Any]]:
+        """Return the records' subjects that can be read, but have records that were passed over."""
+        distinct = dict.fromkeys(read.stored.subject for read in records)
+        subjects = [self._subjects[subject] for subject in distinct]
+        return [each for each in subjects if each.passed_over and not each.unreadable]
+
+    def questions(self, records: Sequence[Read]) -> dict[str, Question]:
+        """Return what has to be asked outside, by the id of the record that it is about."""
+        asked: dict[str, Question] = {}
+        for record in (each.envelope for each in records if not each.problem):
+            subject = self._subjects[record.subject] if record else None
+            if record and subject and subject.aggregate.decider and not record.is_decision:
+                question = subject.aggregate.asks(subject.state, record)
+                if question is not None:
+                    asked[record.id] = question
+        return asked
 
     def _checked(self, read: Read) -> Read:
         subject = self._subjects[read.stored.subject]

@@ -21,12 +21,15 @@ class Read:
             events, but everything by which readers judge it.
         problem: why the record can't be used; empty if it can.
         is_newer: whether it holds an event that this worker does not know.
+        must_wait: whether an upgrade has to be awaited without an end, because no more records of
+            its subject may be passed over.
     """
 
     stored: StoredRecord
     envelope: EventEnvelope | None
     problem: str = ""
     is_newer: bool = False
+    must_wait: bool = False
 
 
 def read_record(record: StoredRecord, problem: str = "") -> Read:

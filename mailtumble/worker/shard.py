@@ -30,7 +30,6 @@ from mailtumble.worker.application import (
     Accepted,
     Application,
     Fact,
-    Question,
     Reaction,
 )
 from mailtumble.worker.cursor import Cursor
@@ -193,10 +192,12 @@ class ShardProcessor:
 
     def _work_off(self, batch: Sequence[Read]) -> None:
         now = self.around.clock.now()
-        answers = self._gather(
-            [each.envelope for each in batch if each.envelope and not each.problem]
-        )
         outputs: list[OutgoingRecord] = []
+        caught_up = self._catch_up(batch, outputs, now)
+        # For the whole batch at once, by the state as it was before the batch.
+        asked = self._memory.questions(batch)
+        told = self.application.answers(list(asked.values())) if asked else ()
+        answers = dict(zip(asked, told, strict=True))
         writes = Writes()
         self._timers_changed = []
         for read in batch:
@@ -205,7 +206,8 @@ class ShardProcessor:
                     mine = self._quarantine(read, outputs, now)
                 else:
                     mine = self._fold(read.stored, read.envelope, answers, outputs, now)
-            writes.add(read.stored.sequence_number, mine)
+            before = caught_up.pop(read.stored.subject, ())
+            writes.add(read.stored.sequence_number, [*before, *mine])
         if outputs:
             self.patiently(lambda: self.around.stream.append(outputs))
         self._commit(
@@ -242,7 +244,7 @@ class ShardProcessor:
             memory.ledger, record, fingerprint(stored.data), stored.arrived_at
         )
         if judgement is not Judgement.ACCEPTED:
-            self._not_accepted(judgement)
+            journal.not_accepted(judgement, self.tally)
             return []
         self.tally.accepted += 1
         journal.accepted(self.application.name, record)
@@ -277,14 +279,6 @@ class ShardProcessor:
         self._timers_changed += [(timer, True) for timer in reaction.timers_done]
         begun = map(self.timers.put, reaction.timers)
         return [*begun, *map(self.timers.delete, reaction.timers_done)]
-
-    def _not_accepted(self, judgement: Judgement) -> None:
-        if judgement is Judgement.VOID:
-            self.tally.void += 1
-            logger.info("a decision is void: another one was quicker")
-        else:
-            self.tally.repeated += 1
-            logger.debug("a record is a repeat")
 
     def _settle(
         self,
@@ -347,18 +341,21 @@ class ShardProcessor:
         self.tally.decided += 1
         self.tally.kinds.update(type(event).__name__ for event in events)
 
-    def _gather(self, records: Sequence[EventEnvelope]) -> dict[str, Answer]:
-        """Ask outside for the whole batch at once, by the state as it was before the batch."""
-        asked: dict[str, Question] = {}
-        for record in records:
-            memory = self._memory[record.subject]
-            if not record.is_decision and memory.aggregate.decider:
-                question = memory.aggregate.asks(memory.state, record)
-                if question is not None:
-                    asked[record.id] = question
-        if not asked:
-            return {}
-        return dict(zip(asked, self.application.answers(list(asked.values())), strict=True))
+    def _catch_up(
+        self, batch: Sequence[Read], outputs: list[OutgoingRecord], now: int
+    ) -> dict[str, list[Write]]:
+        """Quarantine, as of a readable subject, what older workers passed over; first of all."""
+        writes: dict[str, list[Write]] = {}
+        for memory in self._memory.behind(batch):
+            mine = writes.setdefault(memory.subject, [])
+            for passed in memory.passed_over:
+                read, name = passed.read(memory.subject), self.application.name
+                fact = quarantine.fact(name, passed.shard_id, read, self.around.bucket)
+                outputs.append(outgoing(fact, now))
+                mine += self._go_around(read, outputs, now)
+            memory.passed_over = ()
+            mine.append(self._memory.put(memory.subject))
+        return writes
 
     def _quarantine(self, read: Read, outputs: list[OutgoingRecord], now: int) -> list[Write]:
         """Keep the bytes in S3, tell it on the stream, and go on (rule 5)."""
@@ -380,7 +377,7 @@ class ShardProcessor:
         """
         memory = self._memory[read.stored.subject]
         if memory.unreadable:
-            return []  # what this worker can't read stays as it is
+            return self._memory.pass_over(self.shard.id, read)
         before, ledger = memory.state, memory.ledger
         record = read.envelope
         if record is not None and record.is_decision:

@@ -3,7 +3,9 @@
 In a rolling deployment, workers of the new release write events that workers of the old release
 can't read. The old worker leaves such a record where it is, raises an alarm, and tries again until
 it is replaced. If nobody has upgraded it after :data:`UPGRADE_WAIT_US`, it quarantines the record
-and continues with the shard. An upgraded worker can redrive the record later.
+and continues with the shard. An upgraded worker can redrive the record later. Only if too many
+records of a subject were passed over (:mod:`mailtumble.worker.passed_over`), the shard waits
+without an end.
 
 The beginning of the wait is stored with the cursor, so a restarted worker or another owner
 continues the same wait. While a shard waits, nothing is written about the record itself, so the
@@ -70,7 +72,7 @@ class UpgradeWait:
     def ready(self, batch: Sequence[Read]) -> Sequence[Read]:
         """Return the records before the first one that has to wait: usually all of them."""
         for place, read in enumerate(batch):
-            if read.is_newer and not self._gives_up(read, self._clock.now()):
+            if read.must_wait or (read.is_newer and not self._gives_up(read, self._clock.now())):
                 return batch[:place]
         return batch
 
@@ -93,10 +95,10 @@ class UpgradeWait:
             since = self._beginning(read, now)
             self._patiently(lambda: cursor.await_upgrade(number, since))
         until = cursor.awaited_since + self._wait_us
-        message = (
-            f"{read.problem}; {cursor.shard_id} waits at record {number.lstrip('0')}, which is "
-            f"quarantined in {max(0, until - now) // SECOND_US} s"
-        )
+        end = f"which is quarantined in {max(0, until - now) // SECOND_US} s"
+        if read.must_wait:
+            end = "and does not go on without an upgrade: too many records of the subject wait"
+        message = f"{read.problem}; {cursor.shard_id} waits at record {number.lstrip('0')}, {end}"
         reminded, at = self._reminded
         if reminded != number or now - at >= REMINDER_US:
             logger.error("%s", message)
