@@ -14,16 +14,16 @@ each may take over a subject that the other has stored. Therefore:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from schemas.errors import UndecodableRecord, UnknownStateVersion
+from schemas.errors import UnknownStateVersion
 from schemas.structure import from_plain
+from schemas.upcasters import Upcaster, climb
 
 T = TypeVar("T")
 
 Plain = Mapping[str, Any]
-Upcaster = Callable[[Plain], Plain]
 
 VERSIONS: Final[Mapping[str, int]] = {
     "address": 1,
@@ -96,14 +96,6 @@ def read_state(
             "most: upgrade the workers"
         )
         raise UnknownStateVersion(message)
-    for step in range(version, today):
-        upcaster = upcasters.get((aggregate, step))
-        if upcaster is None:
-            message = f"there is no upcaster for the state of {aggregate} from version {step}"
-            raise UnknownStateVersion(message)
-        try:
-            plain = upcaster(plain)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            message = f"state of {aggregate} version {step}: {type(error).__name__} {error}"
-            raise UndecodableRecord(message) from error
+    what = f"state of {aggregate}"
+    plain = climb(aggregate, range(version, today), plain, upcasters, what, UnknownStateVersion)
     return from_plain(kind, plain, tolerant=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.errors import UndecodableRecord, UnknownEventVersion
+from schemas.errors import MailtumbleError, UndecodableRecord, UnknownEventVersion
 from schemas.values import PERMANENT
 
 Payload = Mapping[str, Any]
@@ -149,15 +149,42 @@ def upcast(
             "upgrade the workers, then redrive the record"
         )
         raise UnknownEventVersion(message)
-    for step in range(version, current):
+    return climb(name, range(version, current), payload, upcasters, name, UnknownEventVersion)
+
+
+def climb(
+    name: str,
+    steps: range,
+    plain: Payload,
+    upcasters: Mapping[tuple[str, int], Upcaster],
+    what: str,
+    unknown: type[MailtumbleError],
+) -> Payload:
+    """Apply one upcaster after the other; events and stored states use the same steps.
+
+    Args:
+        name: the event type, or the aggregate.
+        steps: the versions to start a step from, in their order.
+        plain: the fields in the first of these versions.
+        upcasters: the step to the next version, by name and version.
+        what: the thing that is converted, for error messages.
+        unknown: the error to raise if a step is missing.
+
+    Returns:
+        The fields in the version after the last step.
+
+    Raises:
+        UndecodableRecord: the fields are not those of the version that they claim to have. Garbage
+            under an old version's name is no fault of the upcaster, so it is quarantined.
+    """
+    for step in steps:
         upcaster = upcasters.get((name, step))
         if upcaster is None:
-            message = f"{name} version {version}: no upcaster from version {step}"
-            raise UnknownEventVersion(message)
+            message = f"{what}: no upcaster from version {step}"
+            raise unknown(message)
         try:
-            payload = upcaster(payload)
+            plain = upcaster(plain)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            # Garbage under an old version's name is no bug of the upcaster: it is quarantined.
-            message = f"{name} version {step}: {type(error).__name__} {error}"
+            message = f"{what} version {step}: {type(error).__name__} {error}"
             raise UndecodableRecord(message) from error
-    return payload
+    return plain

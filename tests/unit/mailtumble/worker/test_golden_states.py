@@ -119,7 +119,7 @@ def test_old_states_take_every_step_and_newer_ones_are_refused() -> None:
     assert (state.detail, state.since) == ("x", 4)
     with pytest.raises(UnknownStateVersion, match="version 4, and this worker knows 3 at most"):
         read_state("address", kind, 4, {}, current=3, upcasters=steps)
-    with pytest.raises(UnknownStateVersion, match="no upcaster for the state of address"):
+    with pytest.raises(UnknownStateVersion, match="state of address: no upcaster from version 1"):
         read_state("address", kind, 1, {}, current=3, upcasters={})
     with pytest.raises(UndecodableRecord, match="state of address version 1: KeyError 'why'"):
         read_state("address", kind, 1, {}, current=3, upcasters=steps)
