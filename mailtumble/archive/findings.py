@@ -9,6 +9,7 @@ from typing import Final
 from mailtumble.archive.heads import Head
 from mailtumble.archive.losses import Problem, ProblemKind
 from mailtumble.archive.segment import Break, Segment, SegmentName
+from mailtumble.story.words import counted
 from mailtumble.worker.views import iso
 
 RESTORE: Final = (
@@ -117,8 +118,3 @@ def breaks(name: SegmentName, segment: Segment) -> list[Problem]:
 def digest(text: str) -> str:
     """Return a digest that tells one loss from another."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the singular or plural."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -26,7 +26,6 @@ from mailtumble.archive.findings import (
     RESTORE,
     behind,
     breaks,
-    counted,
     digest,
     only_copy,
     orphaned,
@@ -52,6 +51,7 @@ from mailtumble.archive.tail import Tail, look_at_tail
 from mailtumble.ports.store import Item, ItemStore
 from mailtumble.ports.stream import EventStream, Shard
 from mailtumble.ports.world import Clock, ObjectMissing, ObjectStore
+from mailtumble.story.words import counted
 from mailtumble.worker.cursor import cursor_key
 from mailtumble.worker.views import iso
 

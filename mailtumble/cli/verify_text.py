@@ -12,6 +12,7 @@ from mailtumble.audit.reading import Reading, ShardReading
 from mailtumble.audit.unannounced import Unannounced
 from mailtumble.audit.verification import Verdict
 from mailtumble.cli.output import print_hint, print_line
+from mailtumble.story.words import counted
 from mailtumble.worker.views import iso
 from processors.audit.balance import Sum
 
@@ -22,7 +23,7 @@ PROJECTIONS: Final = "projections"
 FOLD: Final = "fold"
 SKIPPED: Final = "skipped"
 
-TODO: Final = {
+ADVICE: Final = {
     PROJECTIONS: "between the projections and the stream (the stream is right): build a new "
     "generation",
     "queue": "between the queue and the stream: mailtumble mail send-now ID queues a missing entry "
@@ -47,11 +48,11 @@ def wrong_with(verdict: Verdict, lost: Sequence[Unannounced]) -> list[str]:
         wrong.append("the sum of messages does not add up")
     counts = Counter(map(_between, verdict.differences))
     wrong.extend(
-        f"{_count(counts[each], 'difference')} {TODO[each]}" for each in TODO if counts[each]
+        f"{counted(counts[each], 'difference')} {ADVICE[each]}" for each in ADVICE if counts[each]
     )
     if verdict.overdue:
         wrong.append(
-            f"{_count(len(verdict.overdue), 'item')} open past the deadline: check that core and "
+            f"{counted(len(verdict.overdue), 'item')} open past the deadline: check that core and "
             "sender are running, and read their logs"
         )
     still = [each for each in lost if not each.mails]
@@ -63,7 +64,7 @@ def wrong_with(verdict: Verdict, lost: Sequence[Unannounced]) -> list[str]:
 
 
 def _announced(number: int) -> str:
-    return f"{_count(number, 'message')} {'was' if number == 1 else 'were'}"
+    return f"{counted(number, 'message')} {'was' if number == 1 else 'were'}"
 
 
 def _between(difference: Difference) -> str:
@@ -73,7 +74,7 @@ def _between(difference: Difference) -> str:
         case Kind.SKIPPED:
             return SKIPPED
         case _:
-            return difference.table if difference.table in TODO else PROJECTIONS
+            return difference.table if difference.table in ADVICE else PROJECTIONS
 
 
 def _stalled(reading: Reading) -> str:
@@ -86,7 +87,7 @@ def _stalled(reading: Reading) -> str:
 
 def tell(verdict: Verdict) -> None:
     """Print what was found, for a person."""
-    read = f"{_count(verdict.records, 'record')} about {_count(verdict.mails, 'mail')}"
+    read = f"{counted(verdict.records, 'record')} about {counted(verdict.mails, 'mail')}"
     print_line(f"The stream holds {read}.")
     for line in (*_reading_lines(verdict.reading), *_sum_lines(verdict.sum)):
         print_line(line)
@@ -95,18 +96,18 @@ def tell(verdict: Verdict) -> None:
     if not verdict.differences:
         print_line("Projections, timers, queue and claims equal the stream.")
     if verdict.waiting:
-        more = _count(verdict.waiting, "more record")
+        more = counted(verdict.waiting, "more record")
         print_hint(f"core had not read {more} yet: verify again once it has.")
     if verdict.moving:
-        items = _count(verdict.moving, "item")
+        items = counted(verdict.moving, "item")
         print_hint(f"{items} kept changing and could not be compared: verify again.")
     if verdict.unchecked:
-        items = _count(verdict.unchecked, "item")
+        items = counted(verdict.unchecked, "item")
         print_hint(
             f"{items} can't be compared, because the stream has dropped their first records."
         )
     if verdict.unreadable:
-        states = _count(len(verdict.unreadable), "stored state")
+        states = counted(len(verdict.unreadable), "stored state")
         print_hint(
             f"Not checked, because this release can't read it: {states}. Upgrade this command."
         )
@@ -280,7 +281,3 @@ def _mail(each: Unannounced) -> dict[str, Any]:
         "mails": list(each.mails),
         "problem": each.problem or None,
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -46,6 +46,11 @@ def duration(elapsed_us: int) -> str:
     return " ".join(f"{count} {name}" for count, name in parts[:2] if count)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the singular or plural: ``1 record``, ``1,204 records``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def listed(words: Sequence[str]) -> str:
     """Words as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
     if not words:
